@@ -1,0 +1,46 @@
+/* What every folder of the engine may use: failures, memory, interrupts, random numbers, threads, files. */
+#ifndef HY_BASE_H
+#define HY_BASE_H
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "hyla.h"
+
+/* ---- error.c ---- */
+/* Sets the thread's message ("site: words", site may be NULL) and returns status, so that a caller can
+ * `return hy_fail(...)`. Any "%" format; cut at 2 KiB. */
+int hy_fail(int status, const char *site, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* Puts words in front of the message of a failure that is being passed up: "step 117: " and the like. */
+int hy_fail_within(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* ---- memory.c: every byte of ours; 64-byte aligned. Sizes are remembered, so free needs none. ---- */
+void *hy_alloc(size_t size);                 /* NULL and the thread's message on failure; size 0 is fine */
+void *hy_calloc(size_t count, size_t size);  /* zeros; NULL on overflow too */
+void *hy_realloc(void *p, size_t size);      /* p may be NULL; on failure p stays */
+void hy_free(void *p);                       /* NULL is fine */
+char *hy_strdup(const char *text);
+/* Makes room for one more element in a growing array: 0 or HYLA_ENOMEM. */
+int hy_grow(void **array, int *capacity, int count, size_t element);
+#define HY_GROW(array, capacity, count) hy_grow((void **)&(array), &(capacity), (count), sizeof *(array))
+/* A growing text; 0 or HYLA_ENOMEM. Release with hy_free(text.s). */
+typedef struct hy_text {
+  char *s;
+  size_t n, capacity;
+} hy_text;
+int hy_text_add(hy_text *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* ---- interrupt.c ---- */
+int hy_poll_interrupt(void);                 /* HYLA_EINTR (with words) when SIGINT or hyla_interrupt asked, else 0 */
+
+/* ---- random.c: Philox 4x32-10 (Salmon et al. 2011) ---- */
+void hy_philox(uint64_t seed, uint64_t stream, uint64_t counter, uint32_t out[4]);
+
+/* ---- threads.c: a pool that lives as long as the process ---- */
+/* Calls work(context, unit, thread) once for every unit 0..units-1 on any of the threads; returns when all are done.
+ * Which thread takes a unit is not fixed: units must not depend on it. thread < hyla_threads(0) indexes scratch.
+ * With one thread, or one unit, everything runs on the caller. Never fails: without workers the caller does it all. */
+void hy_parallel(int units, void (*work)(void *context, int unit, int thread), void *context);
+
+/* ---- file.c ---- */
+int hy_file_read(const char *path, void **data, size_t *size);   /* hy_alloc'ed, one zero byte after the end */
+#endif
