@@ -1,0 +1,36 @@
+--- Where in the recipe are we? Messages name the first line outside Hyla's own Lua files.
+-- @module hyla.site
+local site = {}
+
+local own = debug.getinfo(1, "S").source:match("^(.*[/\\])site%.lua$") or "@lua/hyla/"
+
+--- The place in user code that called into Hyla, "recipes/x.lua:34", the path as the user gave it.
+-- A frame that was left by a tail call is gone, so its caller is named instead.
+-- @treturn string
+function site.here()
+  local level, fallback = 2, "?"
+  while true do
+    local info = debug.getinfo(level, "Sl")
+    if not info then return fallback end
+    if info.what ~= "C" and info.currentline > 0 and info.source:sub(1, #own) ~= own then
+      local path = info.source:match("^@(.*)$") or info.short_src
+      return path .. ":" .. info.currentline
+    end
+    level = level + 1
+  end
+end
+
+--- Raises an error at the recipe's line.
+-- @tparam string format as string.format, and its arguments
+function site.fail(format, ...)
+  error(site.here() .. ": " .. format:format(...), 0)
+end
+
+--- Raises an error at a place noted earlier.
+-- @tparam string where as from `here`
+-- @tparam string format as string.format, and its arguments
+function site.fail_at(where, format, ...)
+  error(where .. ": " .. format:format(...), 0)
+end
+
+return site
