@@ -43,4 +43,10 @@ void hy_parallel(int units, void (*work)(void *context, int unit, int thread), v
 
 /* ---- file.c ---- */
 int hy_file_read(const char *path, void **data, size_t *size);   /* hy_alloc'ed, one zero byte after the end */
+/* As hyla_file_write, of several stretches of memory one after another. */
+typedef struct hy_bytes {
+  const void *data;
+  size_t size;
+} hy_bytes;
+int hy_file_write_parts(const char *path, int n, const hy_bytes *parts);
 #endif

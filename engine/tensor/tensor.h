@@ -15,6 +15,7 @@ typedef struct hy_storage {
   void *data;                     /* hy_alloc'ed: 64-byte aligned */
   size_t bytes;
   hy_pack *packs;
+  bool borrowed;                  /* data belongs to somebody else */
 } hy_storage;
 
 struct hyla_tensor {
@@ -34,4 +35,6 @@ typedef struct hy_shape_text { char s[120]; } hy_shape_text;
 hy_shape_text hy_shape_show(const hyla_shape *s);                /* "float32[5000, 10]" */
 /* Wraps memory that somebody else owns and keeps alive (a method's state); never freed. */
 int hy_tensor_wrap(const hyla_shape *shape, void *data, hyla_tensor **out);
+/* Another shape of t's storage, which the caller knows to hold every element so addressed. */
+int hy_tensor_view(hyla_tensor *t, const hyla_shape *shape, const int64_t *stride, int64_t offset, hyla_tensor **out);
 #endif

@@ -1,0 +1,128 @@
+/* Every byte of ours. A block is preceded by a header of one cache line that remembers its size, so that live bytes
+ * are known exactly and blocks stay 64-byte aligned. */
+#include "base/base.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { LINE = 64 };
+
+typedef struct header {
+  size_t size;   /* what the caller asked for */
+  size_t taken;  /* what it costs: header and padding too; this is what is accounted */
+} header;
+_Static_assert(sizeof(header) <= LINE, "the header must leave blocks aligned");
+
+static _Atomic size_t current, peak, limit;  /* bytes; limit 0: none */
+static _Atomic int64_t fail_at;              /* allocations until one fails; 0: off */
+
+typedef struct size_text {
+  char s[32];
+} size_text;
+
+static size_text show_size(double bytes) {
+  static const char *const unit[] = {"bytes", "KiB", "MiB", "GiB", "TiB"};
+  int u = 0;
+  while (bytes >= 1024 && u < 4) bytes /= 1024, u++;
+  size_text text;
+  snprintf(text.s, sizeof text.s, "%.4g %s", bytes, unit[u]);
+  return text;
+}
+
+/* True once: for the allocation that hyla_memory_fail_at chose. */
+static bool told_to_fail(void) {
+  if (!atomic_load_explicit(&fail_at, memory_order_relaxed)) return false;
+  int64_t left = atomic_load(&fail_at);
+  while (left > 0 && !atomic_compare_exchange_weak(&fail_at, &left, left - 1)) {}
+  return left == 1;
+}
+
+static bool account(size_t taken) {
+  size_t now = atomic_load(&current), allowed = atomic_load(&limit);
+  do {
+    if (allowed && (now > allowed || taken > allowed - now)) {
+      hy_fail(HYLA_ENOMEM, NULL, "memory limit: %s asked for, %s in use, the limit is %s", show_size((double)taken).s,
+              show_size((double)now).s, show_size((double)allowed).s);
+      return false;
+    }
+  } while (!atomic_compare_exchange_weak(&current, &now, now + taken));
+  size_t top = atomic_load(&peak);
+  while (top < now + taken && !atomic_compare_exchange_weak(&peak, &top, now + taken)) {}
+  return true;
+}
+
+static void *out_of_memory(double size) {
+  hy_fail(HYLA_ENOMEM, NULL, "out of memory: %s asked for, %s in use", show_size(size).s,
+          show_size((double)atomic_load(&current)).s);
+  return NULL;
+}
+
+void *hy_alloc(size_t size) {
+  if (size > PTRDIFF_MAX - 2 * LINE || told_to_fail()) return out_of_memory((double)size);
+  size_t taken = LINE + (size + LINE - 1) / LINE * LINE;
+  if (!account(taken)) return NULL;
+  char *block = aligned_alloc(LINE, taken);
+  if (!block) {
+    atomic_fetch_sub(&current, taken);
+    return out_of_memory((double)size);
+  }
+  header *h = (header *)block;
+  h->size = size;
+  h->taken = taken;
+  return block + LINE;
+}
+
+void *hy_calloc(size_t count, size_t size) {
+  if (size && count > PTRDIFF_MAX / size) return out_of_memory((double)count * (double)size);
+  void *p = hy_alloc(count * size);
+  if (p) memset(p, 0, count * size);
+  return p;
+}
+
+static header *header_of(void *p) {
+  return (header *)((char *)p - LINE);
+}
+
+/* By hand: realloc does not keep the alignment. */
+void *hy_realloc(void *p, size_t size) {
+  void *fresh = hy_alloc(size);
+  if (!fresh || !p) return fresh;
+  size_t old = header_of(p)->size;
+  memcpy(fresh, p, old < size ? old : size);
+  hy_free(p);
+  return fresh;
+}
+
+void hy_free(void *p) {
+  if (!p) return;
+  atomic_fetch_sub(&current, header_of(p)->taken);
+  free(header_of(p));
+}
+
+double hyla_memory_current(void) {
+  return (double)atomic_load(&current);
+}
+
+double hyla_memory_peak(void) {
+  return (double)atomic_load(&peak);
+}
+
+void hyla_memory_reset_peak(void) {
+  atomic_store(&peak, atomic_load(&current));
+}
+
+void hyla_memory_limit(double bytes) {
+  size_t allowed = 0;
+  if (bytes > 0) allowed = bytes < 1 ? 1 : bytes < (double)PTRDIFF_MAX ? (size_t)bytes : PTRDIFF_MAX;
+  atomic_store(&limit, allowed);
+}
+
+double hyla_memory_get_limit(void) {
+  return (double)atomic_load(&limit);
+}
+
+void hyla_memory_fail_at(double n) {
+  atomic_store(&fail_at, n >= 1 ? (int64_t)n : 0);
+}
