@@ -1,0 +1,61 @@
+/* Local derivatives dy/dx_j of element-wise operations. From them both directions follow: adjoint and tangent are
+ * multiplied by the same thing. Each is made of nodes, so it can be differentiated again. */
+#include "autodiff/partial.h"
+
+#define IN(j) g->node[y].in[j]
+#define RULE(name) static hy_ref partial_##name(hyla_graph *g, hy_ref y, int j)
+#define UNUSED (void)g, (void)y, (void)j
+
+static hy_ref like(hyla_graph *g, hy_ref y, double value) { return hy_fill_like(g, y, value); }
+
+RULE(neg) { UNUSED; return HY_MINUS_ONE; }
+RULE(exp) { UNUSED; return y; }
+RULE(log) { (void)j; return hy_div(g, like(g, y, 1), IN(0)); }
+RULE(log1p) { (void)j; return hy_div(g, like(g, y, 1), hy_add(g, IN(0), like(g, y, 1))); }
+RULE(expm1) { (void)j; return hy_add(g, y, like(g, y, 1)); }
+RULE(sqrt) { (void)j; return hy_div(g, like(g, y, 0.5), y); }
+RULE(sqrt0) { (void)j; return hy_scale(g, hy_unary(g, HY_OP_recip0, y), 0.5); }
+RULE(recip0) { (void)j; return hy_neg(g, hy_mul(g, y, y)); }
+RULE(abs) { (void)j; return hy_unary(g, HY_OP_sign, IN(0)); }
+RULE(relu) { (void)j; return hy_unary(g, HY_OP_positive, IN(0)); }
+RULE(tanh) { (void)j; return hy_sub(g, like(g, y, 1), hy_mul(g, y, y)); }
+RULE(sigmoid) { (void)j; return hy_mul(g, y, hy_sub(g, like(g, y, 1), y)); }
+RULE(softplus) { (void)j; return hy_unary(g, HY_OP_sigmoid, IN(0)); }
+RULE(sin) { (void)j; return hy_unary(g, HY_OP_cos, IN(0)); }
+RULE(cos) { (void)j; return hy_neg(g, hy_unary(g, HY_OP_sin, IN(0))); }
+RULE(add) { UNUSED; return HY_ONE; }
+RULE(sub) { (void)g; (void)y; return j ? HY_MINUS_ONE : HY_ONE; }
+RULE(mul) { return IN(1 - j); }
+
+RULE(div) { /* d(a/b)/da = 1/b, d(a/b)/db = -(a/b)/b */
+  return j ? hy_neg(g, hy_div(g, y, IN(1))) : hy_div(g, like(g, y, 1), IN(1));
+}
+
+RULE(pow) {
+  double c;
+  hy_ref a = IN(0), b = IN(1);
+  if (j == 1) { /* a^b log a, and 0 at a = 0, where a^b is flat in b > 0 */
+    hy_ref inside = hy_unary(g, HY_OP_positive, a);
+    hy_ref safe = hy_where(g, inside, a, like(g, y, 1));
+    return hy_mul(g, y, hy_unary(g, HY_OP_log, safe));
+  }
+  if (hy_graph_is_fill(g, b, &c)) { /* the common powers without a singularity at 0 */
+    if (c == 0) return like(g, y, 0);
+    if (c == 1) return HY_ONE;
+    if (c == 2) return hy_scale(g, a, 2);
+  }
+  return hy_mul(g, b, hy_binary(g, HY_OP_pow, a, hy_sub(g, b, like(g, b, 1))));
+}
+
+/* The columns that are not `partial` name no local derivative. */
+static hy_partial *const table[HY_OP_COUNT] = {
+    [HY_OP_neg] = partial_neg,         [HY_OP_exp] = partial_exp,       [HY_OP_log] = partial_log,
+    [HY_OP_log1p] = partial_log1p,     [HY_OP_expm1] = partial_expm1,   [HY_OP_sqrt] = partial_sqrt,
+    [HY_OP_sqrt0] = partial_sqrt0,     [HY_OP_recip0] = partial_recip0, [HY_OP_abs] = partial_abs,
+    [HY_OP_relu] = partial_relu,       [HY_OP_tanh] = partial_tanh,     [HY_OP_sigmoid] = partial_sigmoid,
+    [HY_OP_softplus] = partial_softplus, [HY_OP_sin] = partial_sin,     [HY_OP_cos] = partial_cos,
+    [HY_OP_add] = partial_add,         [HY_OP_sub] = partial_sub,       [HY_OP_mul] = partial_mul,
+    [HY_OP_div] = partial_div,         [HY_OP_pow] = partial_pow,
+};
+
+hy_partial *hy_partial_of(int op) { return table[op]; }
