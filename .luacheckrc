@@ -1,0 +1,8 @@
+std = "luajit"
+max_line_length = 120
+cache = false
+exclude_files = { "build*" }
+-- A method may leave its object unused, and a function of a fixed signature an argument.
+unused_args = false
+self = false
+files["spec"] = { std = "luajit+busted" }

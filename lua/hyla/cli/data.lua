@@ -1,0 +1,16 @@
+--- Commands on data sets, which hyla.data.command reads itself.
+-- @module hyla.cli.data
+
+local function run(a)
+  return require "hyla.data.command".run(a.words)
+end
+
+--- Declares the command.
+-- @param parser argparse's
+-- @treturn table command -> function(arguments) -> exit code, message
+return function(parser)
+  local command = parser:command "data":summary "List, fetch and check data sets: data list, data get NAME, data check NAME."
+  command:handle_options(false)
+  command:argument "words":args "*"
+  return { data = run }
+end

@@ -1,0 +1,60 @@
+--- Commands on recipes: run, resume, list.
+-- @module hyla.cli.recipes
+
+local function set_threads(count)
+  if count then require "hyla.ffi".C.hyla_threads(count) end
+end
+
+local function count(word)
+  local n = tonumber(word)
+  if n and n >= 1 and n % 1 == 0 and n <= 4096 then return n end
+  return nil, ("expected a number of threads from 1 to 4096, got '%s'"):format(word)
+end
+
+local function output_flags(command)
+  command:flag "--json":description "End standard output with one JSON object of every result."
+  command:flag "--quiet":description "No progress."
+  command:option "--threads":argname "N":convert(count)
+    :description "Threads to use; all processors by default. Results never depend on it."
+end
+
+local function run(a)
+  set_threads(a.threads)
+  return require "hyla.run".main {
+    recipe = a.recipe, options = a.options, json = a.json, quiet = a.quiet, out = a.out,
+  }
+end
+
+local function resume(a)
+  set_threads(a.threads)
+  return require "hyla.run".resume { out = a.dir, json = a.json, quiet = a.quiet }
+end
+
+local function list()
+  local recipes = require "hyla.recipe".list()
+  local width = 0
+  for _, recipe in ipairs(recipes) do width = math.max(width, #recipe.name) end
+  for _, recipe in ipairs(recipes) do
+    io.stdout:write(("%-" .. width .. "s  %s\n"):format(recipe.name, recipe.about))
+  end
+  return 0
+end
+
+--- Declares the commands.
+-- @param parser argparse's
+-- @treturn table command -> function(arguments) -> exit code, message
+return function(parser)
+  local command = parser:command "run":summary "Run a recipe."
+  command:argument "recipe":description "a name that `hyla list` shows, or a path"
+  command:argument "options":args "*":argname "key=value"
+    :description "the recipe's options; profile=NAME applies a profile"
+  command:option "--out":argname "DIR":description "Keep checkpoints, results and series there, to resume from."
+  output_flags(command)
+
+  command = parser:command "resume":summary "Go on with a run that was cut short, to the same result."
+  command:argument "dir":description "the --out DIR of that run"
+  output_flags(command)
+
+  parser:command "list":summary "List the recipes."
+  return { run = run, resume = resume, list = list }
+end
