@@ -16,7 +16,8 @@ typedef struct draw {
 
 static int check_counter(const char *what, const char *name, double x) {
   if (x >= 0 && x < 0x1p53 && x == floor(x)) return HYLA_OK;
-  return hy_fail(HYLA_EVALUE, NULL, "%s: expected %s to be a whole number from 0 to 2^53 - 1, got %.17g", what, name, x);
+  return hy_fail(HYLA_EVALUE, NULL, "%s: expected a %s that is a whole number from 0 to 2^53 - 1, got %.17g", what,
+                 name, x);
 }
 
 static int check_seeds(const char *what, double seed, double stream) {
@@ -32,11 +33,17 @@ static void block_bits(const draw *d, uint64_t block, uint64_t bits[2]) {
   bits[1] = (uint64_t)word[2] << 32 | word[3];
 }
 
-/* Rounding up to float32, or in lo + u (hi - lo), may reach hi, which is not part of the interval. */
+/* The least float32 that is not below x. */
+static float least_float(double x) {
+  float y = (float)x;
+  return y < x ? nextafterf(y, INFINITY) : y;
+}
+
+/* Rounding, to float32 or in lo + u (hi - lo), may leave [lo, hi) at either end. */
 static void put_uniform(const draw *d, int64_t i, uint64_t bits) {
   if (d->dtype == HYLA_FLOAT32) {
     float x = (float)(d->a + (double)(bits >> 40) * 0x1p-24 * (d->b - d->a));
-    if (x < d->a) x = nextafterf(x, INFINITY);
+    if (x < d->a) x = least_float(d->a);
     while (x >= d->b) x = nextafterf(x, -INFINITY);
     ((float *)d->data)[i] = x;
   } else {
@@ -108,9 +115,9 @@ int hyla_random_uniform(hyla_tensor *t, double seed, double stream, double lo, d
   int status = check_target("uniform", t);
   if (!status) status = check_seeds("uniform", seed, stream);
   if (status) return status;
-  bool apart = t->shape.dtype == HYLA_FLOAT32 ? (float)lo < (float)hi : lo < hi;
-  if (!apart || !isfinite(lo) || !isfinite(hi) || !isfinite(hi - lo))
-    return hy_fail(HYLA_EVALUE, NULL, "uniform: expected finite lo < hi, apart in %s, got %.17g and %.17g",
+  double least = t->shape.dtype == HYLA_FLOAT32 ? least_float(lo) : lo;
+  if (!(least < hi) || !isfinite(hi - lo))
+    return hy_fail(HYLA_EVALUE, NULL, "uniform: expected finite lo < hi with a %s between, got %.17g and %.17g",
                    hy_dtype_name(t->shape.dtype), lo, hi);
   draw d = {.seed = (uint64_t)seed, .stream = (uint64_t)stream, .a = lo, .b = hi};
   return fill(t, &d, uniform_chunk);
@@ -121,8 +128,8 @@ int hyla_random_normal(hyla_tensor *t, double seed, double stream, double mean, 
   if (!status) status = check_seeds("normal", seed, stream);
   if (status) return status;
   if (!isfinite(mean) || !(deviation >= 0) || !isfinite(deviation))
-    return hy_fail(HYLA_EVALUE, NULL, "normal: expected a finite mean and a deviation of 0 or more, got %.17g and %.17g",
-                   mean, deviation);
+    return hy_fail(HYLA_EVALUE, NULL, "normal: expected a finite mean and deviation >= 0, got %.17g and %.17g", mean,
+                   deviation);
   draw d = {.seed = (uint64_t)seed, .stream = (uint64_t)stream, .a = mean, .b = deviation};
   return fill(t, &d, normal_chunk);
 }
@@ -147,6 +154,8 @@ int hyla_random_permutation(hyla_tensor *t, double seed, double stream) {
   draw d = {.seed = (uint64_t)seed, .stream = (uint64_t)stream};
   int32_t *x = hyla_tensor_data(t);
   int64_t step = t->stride[0];
+  if (!step && t->shape.dim[0] > 1)
+    return hy_fail(HYLA_EVALUE, NULL, "permutation: the tensor to write to is one element repeated");
   for (int32_t i = 0; i < t->shape.dim[0]; i++) x[i * step] = i;
   for (int32_t i = t->shape.dim[0] - 1; i > 0; i--) {
     uint32_t j = below(&d, (uint32_t)i + 1, (uint64_t)i);
