@@ -9,7 +9,7 @@ end
 -- @param parser argparse's
 -- @treturn table command -> function(arguments) -> exit code, message
 return function(parser)
-  local command = parser:command "data":summary "List, fetch and check data sets: data list, data get NAME, data check NAME."
+  local command = parser:command "data":summary "List, fetch and check data sets: list, get NAME, check NAME."
   command:handle_options(false)
   command:argument "words":args "*"
   return { data = run }

@@ -1,0 +1,140 @@
+--- libedit: editing a line at a terminal, with history and completion. The one place where C calls back into Lua.
+--
+-- A line is read a character at a time (libedit's callback interface) with poll() between them, because poll comes
+-- back when a signal arrives while libedit's own loop would go on reading: so Ctrl-C can clear the line.
+-- @module hyla.lib.edit
+local ffi = require "ffi"
+
+ffi.cdef [[
+extern const char *rl_basic_word_break_characters;
+extern int rl_completion_append_character;
+extern int rl_catch_signals;
+extern char *(*rl_completion_entry_function)(const char *, int);
+int rl_initialize(void);
+void rl_callback_handler_install(const char *, void (*)(char *));
+void rl_callback_read_char(void);
+void rl_callback_handler_remove(void);
+void using_history(void);
+int add_history(const char *);
+
+char *strdup(const char *);
+void free(void *);
+int isatty(int);
+struct hyla_pollfd { int fd; short events, revents; };
+int poll(struct hyla_pollfd *, unsigned long, int);
+]]
+local edit = {}
+
+local kept_lines = 2000
+local EINTR, POLLIN = 4, 1
+
+--- True when both ends of a conversation are terminals.
+-- @treturn boolean
+function edit.is_terminal()
+  return ffi.C.isatty(0) == 1 and ffi.C.isatty(1) == 1
+end
+
+local Editor = {}
+Editor.__index = Editor
+
+-- Candidates one after another, as libedit asks for them: state 0 begins, NULL ends. libedit frees each.
+local function entry_function(complete)
+  local list, position
+  return function(prefix, state)
+    if state == 0 then
+      local done, found = pcall(complete, ffi.string(prefix))
+      list, position = done and found or {}, 0
+    end
+    position = position + 1
+    return list[position] and ffi.C.strdup(list[position]) or nil
+  end
+end
+
+-- Recalls the lines of earlier sessions from a file of one a line, and cuts it when it has grown to twice its size.
+-- (A file of libedit's own would be written whole by the last of several sessions.)
+local function recall(C, path)
+  local file = io.open(path)
+  if not file then return end     -- a first session has none
+  local lines = {}
+  for line in file:lines() do lines[#lines + 1] = line end
+  file:close()
+  local first = math.max(1, #lines - kept_lines + 1)
+  for i = first, #lines do C.add_history(lines[i]) end
+  if #lines < 2 * kept_lines then return end
+  file = io.open(path, "w")
+  if file then
+    file:write(table.concat(lines, "\n", first), "\n")
+    file:close()
+  end
+end
+
+-- Letters beyond ASCII need a locale that has them; the environment's, or the one every system brings.
+local function know_letters()
+  if os.setlocale("", "ctype") == "C" then os.setlocale("C.UTF-8", "ctype") end
+end
+
+--- Opens the terminal's editor; there is one a process.
+-- @tparam function complete word before the cursor (letters, digits, _ . :) -> list of words to put there
+-- @tparam string|nil history file that keeps the lines; nil: none
+-- @treturn Editor
+function edit.open(complete, history)
+  local C = require "hyla.lib.load"("libedit.so.2", "libedit2")
+  local self = setmetatable({ C = C, history = history, anchors = {} }, Editor)
+  know_letters()
+  C.rl_initialize()
+  C.using_history()
+  if history then recall(C, history) end
+  self.anchors.breaks = ffi.new("char[64]", " \t\n\"\\'`@$><=;|&{}()[]+-*/^%#~,")
+  C.rl_basic_word_break_characters = self.anchors.breaks
+  C.rl_completion_append_character = 0
+  C.rl_catch_signals = 0
+  self.anchors.complete = ffi.cast("char *(*)(const char *, int)", entry_function(complete))
+  C.rl_completion_entry_function = self.anchors.complete
+  self.anchors.finish = ffi.cast("void (*)(char *)", function(line)
+    self.finished = true
+    if line ~= nil then
+      self.line = ffi.string(line)
+      ffi.C.free(line)
+    end
+  end)
+  return self
+end
+
+--- Reads a line.
+-- @tparam string prompt
+-- @tparam function interrupted () -> true once Ctrl-C was pressed
+-- @treturn string line; or nil at the end of input; or false when Ctrl-C cleared the line
+function Editor:read(prompt, interrupted)
+  local C = self.C
+  local input = ffi.new("struct hyla_pollfd", 0, POLLIN)
+  self.finished, self.line = false, nil
+  C.rl_callback_handler_install(prompt, self.anchors.finish)
+  while not self.finished do
+    local ready = ffi.C.poll(input, 1, -1)
+    if ready > 0 then
+      C.rl_callback_read_char()
+    elseif ffi.errno() ~= EINTR then
+      break
+    end
+    if interrupted() then
+      self.finished, self.line = true, false
+    end
+  end
+  C.rl_callback_handler_remove()
+  return self.line
+end
+jit.off(Editor.read)   -- compiled code must not be what a callback comes back through
+
+--- Adds a line to the history, on disk too where there is a file for it.
+-- @tparam string line
+function Editor:remember(line)
+  if not line:find "%S" then return end
+  self.C.add_history(line)
+  local file = self.history and io.open(self.history, "a")
+  if file then
+    file:write(line, "\n")
+    file:close()
+  end
+end
+
+return edit
