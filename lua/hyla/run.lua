@@ -1,0 +1,97 @@
+--- `hyla run` and `hyla resume`: a session with its progress line, its table, its JSON and its exit code.
+-- @module hyla.run
+
+local C = require("hyla.ffi").C
+local progress = require "hyla.report.progress"
+local recipe = require "hyla.recipe"
+local report = require "hyla.report"
+local session = require "hyla.run.session"
+local settings = require "hyla.run.settings"
+
+local run = {}
+
+local DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+
+local function display_of(asked)
+  local shown = progress.new { quiet = asked.quiet }
+  return { progress = shown, print = function(text)
+    shown:clear()
+    io.stdout:write(text)
+    io.stdout:flush()
+  end }
+end
+
+-- --quiet silences progress alone, never results or messages.
+local function complain(display, text)
+  display.progress:clear()
+  io.stderr:write("hyla: ", text, "\n")
+  io.stderr:flush()
+end
+
+-- While `work` runs, Ctrl-C asks the engine to come back; afterwards it ends the process again.
+local function interruptible(work)
+  C.hyla_interrupt_clear()
+  C.hyla_interrupt_on_sigint(1)
+  local ok, result = pcall(work)
+  local interrupted = not ok and C.hyla_interrupted() == 1
+  C.hyla_interrupt_on_sigint(0)
+  C.hyla_interrupt_clear()
+  return ok, result, interrupted
+end
+
+local function tell_interrupted(asked, display, session_made)
+  local text = "interrupted"
+  if session_made and asked.out then
+    text = ("%s; resume with hyla resume %s"):format(text, asked.out)
+  elseif session_made then
+    text = text .. "; nothing was kept (--out DIR keeps a run, so that it can be resumed)"
+  end
+  complain(display, text)
+  return INTERRUPTED
+end
+
+local function conduct(asked, display, make_session)
+  local made
+  local ok, message, interrupted = interruptible(function()
+    made = make_session()
+    made:run()
+  end)
+  if made then made:close() end
+  if interrupted then return tell_interrupted(asked, display, made) end
+  if not ok then
+    complain(display, tostring(message))
+    return FAILED
+  end
+  display.print(made:table())
+  if asked.json then
+    io.stdout:write(report.json(made:summary()), "\n")
+    io.stdout:flush()
+  end
+  return DONE
+end
+
+--- Runs a recipe.
+-- @tparam table asked recipe: name or path; options: {"key=value",...}; json, quiet: booleans; out: folder or nil
+-- @treturn number exit code: 0 done, 1 failed, 2 wrong usage, 130 interrupted
+function run.main(asked)
+  local display = display_of(asked)
+  local loaded, overrides, o, message
+  loaded, message = recipe.try_load(asked.recipe)
+  if loaded then overrides, message = settings.parse(loaded.declared, asked.options) end
+  if overrides then o, message = settings.resolve(loaded.declared, overrides) end
+  if not o then
+    complain(display, message)
+    return USAGE
+  end
+  return conduct(asked, display, function() return session.start(loaded, o, asked.out, display) end)
+end
+
+--- Goes on with a run that was kept with --out.
+-- @tparam table asked out: its folder; json, quiet: booleans
+-- @treturn number exit code as for run.main
+function run.resume(asked)
+  local display = display_of(asked)
+  return conduct(asked, display, function() return session.resume(asked.out, display) end)
+end
+
+return run

@@ -1,0 +1,88 @@
+--- The outer loop: hypergradient, watch, record, improve and project, until the hyper-iterations or patience end.
+--
+-- The state is a plain table that a checkpoint keeps whole; the loop goes on from it to the same bits:
+--   iteration  updates done; hypers, improver: lambda and the accessories of the hyper-optimizer
+--   series     a row a hyper-iteration: iteration, response and watched numbers, all at lambda before its update
+--   best       the row's figures and lambda where the early-stopping value was best (without a rule: the last)
+
+local stopper = require "hyla.run.stopper"
+
+local function values_of_hypers(problem)
+  local values = {}
+  for _, hyper in ipairs(problem.hypers) do values[hyper.name] = hyper.value:clone() end
+  return values
+end
+
+-- At the last lambda nothing is improved, so plain training is enough to see how good it is.
+local function look(problem, last)
+  local g, response
+  if last then
+    problem:train()
+    response = problem:response()
+  else
+    g, response = problem:hypergradient()
+  end
+  return g, response, problem:watch()
+end
+
+local function row_of(iteration, response, watched)
+  local row = { iteration = iteration, response = response }
+  for name, value in pairs(watched) do
+    if type(value) == "number" then row[name] = value end
+  end
+  for name, value in pairs(row) do
+    if value ~= value or math.abs(value) == math.huge then
+      error(("hyper-iteration %d: '%s' is %s"):format(iteration, name, tostring(value)), 0)
+    end
+  end
+  return row
+end
+
+local function keep_best(state, rule, row, problem, watched)
+  local value = rule and row[rule.watch]
+  if rule and not value then
+    error(("early_stop: '%s' is no number that the problem watches"):format(rule.watch), 0)
+  end
+  if not rule or stopper.better(rule, state.best and state.best.row[rule.watch], value) then
+    state.best = { iteration = row.iteration, row = row, values = watched, hypers = values_of_hypers(problem) }
+  end
+end
+
+local function restore(problem, improver, state)
+  problem:set(state.hypers)
+  improver:restore(state.improver)
+end
+
+--- Runs the loop.
+-- @tparam problem problem
+-- @tparam table settings steps: hyper-iterations; early_stop: from stopper.rule, or nil
+-- @tparam table|nil state as `save` was given it, to go on from there
+-- @tparam table on save(state): called after every update; progress(done, row): after every look
+-- @treturn table outcome: hypers (best lambda by name), iteration (where), response and values (watched) there;
+--   iterations (updates done), stopped ("steps" or "patience"), series
+return function(problem, settings, state, on)
+  local rule, improver = settings.early_stop, problem:improver()
+  if state then
+    restore(problem, improver, state)
+  else
+    state = { iteration = 0, series = {} }
+  end
+  local stopped
+  while true do
+    local last = state.iteration >= settings.steps
+    local g, response, watched = look(problem, last)
+    local row = row_of(state.iteration, response, watched)
+    state.series[#state.series + 1] = row
+    keep_best(state, rule, row, problem, watched)
+    on.progress(state.iteration, row)
+    stopped = rule and stopper.done(rule, state.best.iteration, state.iteration) and "patience" or last and "steps"
+    if stopped then break end
+    improver:step(g)
+    state.iteration = state.iteration + 1
+    state.hypers, state.improver = values_of_hypers(problem), improver:state()
+    on.save(state)
+  end
+  local best = state.best
+  return { hypers = best.hypers, iteration = best.iteration, response = best.row.response, values = best.values,
+    iterations = state.iteration, stopped = stopped, series = state.series }
+end

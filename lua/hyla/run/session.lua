@@ -1,0 +1,153 @@
+--- A run of a recipe with its record: everything that a checkpoint keeps and a resumed run starts from.
+--
+-- The record: recipe (word), checksum (of its text), options, version, kernels, seconds (spent so far), state. The
+-- state: finished stages with their outcomes and the running stage (see hyla.run.lab and hyla.run.optimise). Rows of
+-- results are not kept: the recipe's `run` is called again and adds them from the stages' outcomes.
+
+local ffi = require "ffi"
+local stdlib = require "posix.stdlib"
+local C = require("hyla.ffi").C
+local lab = require "hyla.run.lab"
+local progress = require "hyla.report.progress"
+local recipes = require "hyla.recipe"
+local report = require "hyla.report"
+local settings = require "hyla.run.settings"
+local store = require "hyla.run.store"
+local zlib = require "hyla.lib.zlib"
+
+local session = {}
+session.__index = session
+
+local function checksum(text) return ("%08x"):format(zlib.crc32(text, #text)) end
+
+local function kernels() return ffi.string(C.hyla_kernel_variant()) end
+
+-- What finds the recipe again from any folder: its name, or the file's absolute path.
+local function lasting(recipe) return recipe.word == recipe.name and recipe.word or stdlib.realpath(recipe.path) end
+
+local function make(recipe, record, folder, display)
+  return setmetatable({ recipe = recipe, record = record, store = folder, progress = display.progress,
+    print = display.print }, session)
+end
+
+local function config_of(recipe, o)
+  local lines = { "# hyla run " .. recipe.word .. " with" }
+  for _, key in ipairs(recipe.declared.names) do lines[#lines + 1] = key .. "=" .. settings.text(o[key]) end
+  return table.concat(lines, "\n") .. "\n"
+end
+
+--- A new run.
+-- @tparam Recipe recipe loaded from a file
+-- @tparam table o its resolved options
+-- @tparam string|nil out the folder to keep the run in; nil keeps nothing
+-- @tparam table display progress: a hyla.report.progress; print: function that shows a text
+-- @treturn session
+function session.start(recipe, o, out, display)
+  local record = { recipe = lasting(recipe), checksum = checksum(recipe.text), options = o, seconds = 0,
+    version = ffi.string(C.hyla_version()), kernels = kernels(), state = { stages = {} } }
+  local folder = out and store.create(out) or nil
+  local self = make(recipe, record, folder, display)
+  if folder then folder:write("config", config_of(recipe, o)) end
+  self:save()
+  return self
+end
+
+-- Another variant of the kernels rounds differently: the run would end, but in other bits than it promised.
+local function expect_kernels(record, out)
+  if record.kernels ~= kernels() then
+    error(("%s: begun with the %s kernels, here they are %s; to the same bits it resumes with HYLA_KERNELS=%s only, "
+      .. "on a CPU that has them"):format(out, record.kernels, kernels(), record.kernels), 0)
+  end
+end
+
+--- Goes on with the run that a folder holds.
+-- @tparam string out
+-- @tparam table display as for session.start
+-- @treturn session
+function session.resume(out, display)
+  local folder, record, troubles = store.resume(out)
+  for _, words in ipairs(troubles) do display.progress:say("hyla: " .. words) end
+  expect_kernels(record, out)
+  local recipe, message = recipes.try_load(record.recipe)
+  if not recipe then error(("%s: its recipe cannot be loaded: %s"):format(out, message), 0) end
+  local o
+  o, message = settings.resolve(recipe.declared, record.options)
+  if not o then error(("%s: its options do not fit the recipe any more: %s"):format(out, message), 0) end
+  record.options = o
+  if checksum(recipe.text) ~= record.checksum then
+    display.progress:say(("hyla: %s has changed since this run began; finished stages keep their outcomes")
+      :format(recipe.word))
+  end
+  return make(recipe, record, folder, display)
+end
+
+--- Writes the checkpoint, where the run is kept.
+function session:save()
+  if not self.store then return end
+  self.record.seconds = self:seconds()
+  self.store:save(self.record)
+end
+
+--- Seconds spent on the run, those before it was resumed included.
+function session:seconds()
+  if not self.began then return self.record.seconds end
+  return self.before + progress.clock() - self.began
+end
+
+--- What the run has come to, as --json shows it.
+function session:summary()
+  return { recipe = self.recipe.name, seconds = self:seconds(), results = self.lab.results,
+    columns = self.recipe.description.columns }
+end
+
+-- Results and series so far, as files beside the checkpoint.
+function session:export()
+  if not self.store then return end
+  self.store:write("results.json", report.json(self:summary()) .. "\n")
+  self.store:write("series.csv", report.csv(self.lab:all_series()))
+end
+
+local function with_numbers(row, values)
+  for name, value in pairs(values) do
+    if type(value) == "number" then row[name] = value end
+  end
+  return row
+end
+
+-- A recipe without `run` has one problem: one stage, which optimises it, or trains it where nothing is learned.
+local function run_single(the_lab)
+  local problem = the_lab:problem()()
+  if #problem.hypers == 0 then
+    the_lab:result(with_numbers({ stage = "train" }, the_lab:train("train", problem).values))
+  else
+    local outcome = the_lab:optimise("optimise", problem)
+    the_lab:result(with_numbers({ stage = "optimise", response = outcome.response }, outcome.values))
+  end
+end
+
+--- Runs the recipe, from where the record is to the end.
+-- @treturn lab with its results; an error when the run fails or is interrupted
+function session:run()
+  self.began, self.before = progress.clock(), self.record.seconds
+  local o = self.record.options
+  self.lab = lab.new { recipe = self.recipe, options = o, state = self.record.state, progress = self.progress,
+    print = self.print, save = function() self:save() end, finished = function() self:export() end }
+  local run = self.recipe.description.run
+  if run then run(o, self.lab) else run_single(self.lab) end
+  self:save()
+  self:export()
+  return self.lab
+end
+
+--- The table of results, with the figures it is compared with.
+-- @treturn string
+function session:table()
+  return report.table(self.lab.results, self.recipe.description.columns, self.lab.reference)
+end
+
+--- Lets go of the folder.
+function session:close()
+  if self.store then self.store:close() end
+end
+
+return session

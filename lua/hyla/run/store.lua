@@ -1,0 +1,113 @@
+--- The folder of a run (--out DIR): checkpoint.hyla and the one before it, config, results.json, series.csv.
+-- Each file is written whole or not at all, so a run that is killed or meets a full disk loses nothing it had.
+
+local lfs = require "lfs"
+local fcntl = require "posix.fcntl"
+local unistd = require "posix.unistd"
+local hyla = require "hyla.ffi"
+local record = require "hyla.run.record"
+
+local store = {}
+store.__index = store
+
+local CHECKPOINT, PREVIOUS, NEXT = "checkpoint.hyla", "checkpoint.previous", "checkpoint.next"
+
+local function make_folder(path)
+  local parent = path:match("^(.*[^/])/+[^/]+/*$")
+  if parent and not lfs.attributes(parent) then make_folder(parent) end
+  if lfs.attributes(path, "mode") == "directory" then return end
+  local ok, message = lfs.mkdir(path)
+  if not ok then error(("%s: cannot make the folder: %s"):format(path, message), 0) end
+end
+
+-- One process at a time writes to a folder; the lock goes with the process, however it ends.
+local function lock(folder)
+  local path = folder .. "/lock"
+  local fd, message = fcntl.open(path, fcntl.O_CREAT + fcntl.O_RDWR, tonumber("644", 8))
+  if not fd then error(("%s: cannot be written: %s"):format(path, message), 0) end
+  if not fcntl.fcntl(fd, fcntl.F_SETLK, { l_type = fcntl.F_WRLCK, l_whence = unistd.SEEK_SET, l_start = 0, l_len = 0 })
+  then
+    unistd.close(fd)
+    error(folder .. ": another run is writing to this folder", 0)
+  end
+  return fd
+end
+
+local function open(folder)
+  return setmetatable({ folder = folder, lock = lock(folder) }, store)
+end
+
+local function read(path)
+  local file, message = io.open(path, "rb")
+  if not file then return nil, message end
+  local bytes, problem = file:read("*a")
+  file:close()
+  return bytes, problem and ("%s: %s"):format(path, problem)
+end
+
+local function exists(path) return lfs.attributes(path, "mode") ~= nil end
+
+--- A folder for a new run; made when missing.
+-- @tparam string folder an error when it cannot be written or already holds a run
+-- @treturn store
+function store.create(folder)
+  make_folder(folder)
+  for _, name in ipairs { CHECKPOINT, PREVIOUS } do
+    if exists(folder .. "/" .. name) then
+      error(("%s: holds a run already; go on with 'hyla resume %s' or choose another folder"):format(folder, folder), 0)
+    end
+  end
+  return open(folder)
+end
+
+--- Opens the folder of a run and reads its newest whole checkpoint.
+-- @tparam string folder
+-- @treturn store
+-- @treturn table the record
+-- @treturn {string,...} words for the user about checkpoints that could not be used
+function store.resume(folder)
+  if lfs.attributes(folder, "mode") ~= "directory" then error(folder .. ": no such folder", 0) end
+  local troubles = {}
+  for _, name in ipairs { CHECKPOINT, PREVIOUS } do
+    local path = folder .. "/" .. name
+    local bytes, message = read(path)
+    local value
+    if bytes then value, message = record.decode(bytes, path) end
+    if value then
+      if #troubles > 0 then troubles[#troubles + 1] = "going on from " .. path end
+      return open(folder), value, troubles
+    end
+    troubles[#troubles + 1] = message
+  end
+  error(("%s: nothing to resume from\n  %s"):format(folder, table.concat(troubles, "\n  ")), 0)
+end
+
+--- Writes a file of the folder, atomically.
+-- @tparam string name
+-- @tparam string bytes
+function store:write(name, bytes)
+  hyla.check(hyla.C.hyla_file_write(self.folder .. "/" .. name, bytes, #bytes))
+end
+
+local function rename(from, to)
+  local ok, message = os.rename(from, to)
+  if not ok then error(message, 0) end
+end
+
+--- Makes a record the newest checkpoint; the newest until now is kept as the previous one. On failure both stay.
+-- @tparam table value what record.encode takes
+function store:save(value)
+  self:write(NEXT, record.encode(value))
+  local newest = self.folder .. "/" .. CHECKPOINT
+  if exists(newest) then rename(newest, self.folder .. "/" .. PREVIOUS) end
+  rename(self.folder .. "/" .. NEXT, newest)
+  hyla.check(hyla.C.hyla_file_sync(self.folder))
+end
+
+--- Lets another run use the folder.
+function store:close()
+  if self.lock then unistd.close(self.lock) end
+  self.lock = nil
+end
+
+return store
