@@ -1,0 +1,190 @@
+--- A data set: examples in rows, one label each. Values never change; every method returns a new set.
+--
+-- Fields: x (float32 [n, width]; float64 after `to`), y (int32 [n], labels 0 .. classes-1), size (n), width, classes,
+-- name, names (of the classes, or nil), image ({ height, width } of a row seen as a picture, or nil), corrupted (int32
+-- [n], 1 where `corrupt_labels` replaced the label; nil before). Tensors are contiguous.
+-- @module hyla.data.dataset
+local ffi = require "ffi"
+local choose = require "hyla.data.choose"
+local options = require "hyla.options"
+local site = require "hyla.site"
+local tensor = require "hyla.tensor"
+
+local pointer = choose.pointer
+
+local Dataset = {}
+Dataset.__index = Dataset
+
+-- The columns that have one row an example and so follow it everywhere.
+local COLUMNS = { "x", "y", "corrupted" }
+
+--- Makes a data set from checked, contiguous tensors.
+-- @tparam table fields x, y, name, classes; optional: names, image, corrupted
+-- @treturn Dataset
+local function new(fields)
+  local set = { name = fields.name, classes = fields.classes, names = fields.names, image = fields.image }
+  for _, column in ipairs(COLUMNS) do set[column] = fields[column] end
+  set.size, set.width = fields.x.shape[1], fields.x.width
+  return setmetatable(set, Dataset)
+end
+
+--- Whether a value is a data set.
+local function is(value) return getmetatable(value) == Dataset end
+
+-- A set like another with other columns: transform(tensor or nil, name of the column) gives each.
+local function with(set, transform)
+  local fields = { name = set.name, classes = set.classes, names = set.names, image = set.image }
+  for _, column in ipairs(COLUMNS) do fields[column] = transform(set[column], column) end
+  return new(fields)
+end
+
+local function row_bytes(t) return t.width * (t.dtype == "float64" and 8 or 4) end
+
+-- Zeros of n rows like those of t.
+local function rows_like(t, n)
+  local shape = t.shape
+  shape[1] = n
+  return tensor.zeros(shape, t.dtype)
+end
+
+-- The examples index[0 .. n-1] (from 0) of a set.
+local function pick(set, index, n)
+  return with(set, function(t)
+    if not t then return nil end
+    local rows, bytes = rows_like(t, n), row_bytes(t)
+    local from, to = pointer(t, "const char *"), pointer(rows, "char *")
+    for k = 0, n - 1 do ffi.copy(to + k * bytes, from + index[k] * bytes, bytes) end
+    return rows
+  end)
+end
+
+local function whole(v) return type(v) == "number" and v % 1 == 0 end
+
+local function check_seed(what, seed)
+  if options.seed.is(seed) then return end
+  site.fail("%s: seed: expected %s, got %s", what, options.seed.expected, tostring(seed))
+end
+
+local function check_sizes(set, sizes)
+  if type(sizes) ~= "table" or #sizes == 0 then site.fail("split: expected a list of sizes, { 5000, 5000 }") end
+  local total = 0
+  for k, n in ipairs(sizes) do
+    if not (whole(n) and n >= 1) then
+      site.fail("split: size %d: expected a whole number >= 1, got %s", k, tostring(n))
+    end
+    total = total + n
+  end
+  if total > set.size then
+    site.fail("split: %s = %d examples asked for, '%s' has %d", table.concat(sizes, " + "), total, set.name, set.size)
+  end
+end
+
+--- Disjoint random parts.
+-- @tparam {number,...} sizes examples of each part; their sum is at most what there is (an error otherwise)
+-- @tparam number seed whole, >= 0
+-- @tparam[opt] table given stratified = true: every part has the classes in the proportions of the whole (false)
+-- @treturn Dataset one value for each size
+function Dataset:split(sizes, seed, given)
+  check_sizes(self, sizes)
+  check_seed("split", seed)
+  local o = options.read("split", given, { stratified = { kind = "boolean", default = false } })
+  local order = choose.order(self.size, seed)
+  local strata = o.stratified
+    and choose.strata(pointer(self.y, "const int32_t *"), self.size, self.classes, sizes, order)
+  local parts, start = {}, 0
+  for p, n in ipairs(sizes) do
+    parts[p] = pick(self, strata and strata[p] or order + start, n)
+    start = start + n
+  end
+  return unpack(parts)
+end
+
+--- A copy in which exactly round(fraction * n) labels are replaced, each by one of the other classes, uniformly.
+-- @tparam number fraction 0 to 1
+-- @tparam number seed whole, >= 0
+-- @treturn Dataset `corrupted` marks the replaced labels
+function Dataset:corrupt_labels(fraction, seed)
+  if not (type(fraction) == "number" and fraction >= 0 and fraction <= 1) then
+    site.fail("corrupt_labels: fraction: expected a number from 0 to 1, got %s", tostring(fraction))
+  end
+  check_seed("corrupt_labels", seed)
+  if self.corrupted then site.fail("corrupt_labels: labels of '%s' are corrupted already", self.name) end
+  if self.classes < 2 then site.fail("corrupt_labels: expected two classes or more, got %d", self.classes) end
+  local victims, draws = choose.corruption(self.size, seed)
+  local columns = { x = self.x, y = self.y:clone(), corrupted = tensor.zeros({ self.size }, "int32") }
+  local label, mark = pointer(columns.y, "int32_t *"), pointer(columns.corrupted, "int32_t *")
+  for k = 0, math.floor(fraction * self.size + .5) - 1 do
+    local i = victims[k]
+    label[i] = (label[i] + 1 + math.floor(draws[i] * (self.classes - 1))) % self.classes
+    mark[i] = 1
+  end
+  return with(self, function(_, column) return columns[column] end)
+end
+
+--- Some examples.
+-- @param rows indices from 1 (a table or an int32 tensor; repetitions allowed), or a mask: a table of booleans, or a
+--   tensor of n values that are all 0 or 1
+-- @treturn Dataset an error when it would be empty
+function Dataset:take(rows)
+  local index, n = choose.rows(rows, self.size)
+  if not index then site.fail("take from '%s': %s", self.name, n) end
+  if n == 0 then site.fail("take from '%s': no example is left", self.name) end
+  return pick(self, index, n)
+end
+
+--- The first n examples.
+-- @tparam number n 1 to size
+-- @treturn Dataset shares memory with this one
+function Dataset:head(n)
+  if not (whole(n) and n >= 1 and n <= self.size) then
+    site.fail("head: expected 1 to %d examples, got %s", self.size, tostring(n))
+  end
+  return with(self, function(t) return t and t:rows(1, n) end)
+end
+
+local function check_alike(a, b)
+  if not is(b) then site.fail("concat: expected a data set, got a %s", type(b)) end
+  for _, field in ipairs { "width", "classes" } do
+    if a[field] ~= b[field] then
+      site.fail("concat: %s of '%s' is %d, of '%s' %d", field, a.name, a[field], b.name, b[field])
+    end
+  end
+  if a.x.dtype ~= b.x.dtype then
+    site.fail("concat: '%s' is %s, '%s' is %s", a.name, a.x.dtype, b.name, b.x.dtype)
+  end
+end
+
+--- The examples of this set, then those of another.
+-- @tparam Dataset other of the same width, classes and dtype
+-- @treturn Dataset `corrupted` is 0 for examples of a set whose labels never were
+function Dataset:concat(other)
+  check_alike(self, other)
+  return with(self, function(above, column)
+    local below = other[column]
+    if not above and not below then return nil end
+    local both = rows_like(above or below, self.size + other.size)
+    local bytes, to = row_bytes(both), pointer(both, "char *")
+    if above then ffi.copy(to, pointer(above, "const char *"), self.size * bytes) end
+    if below then ffi.copy(to + self.size * bytes, pointer(below, "const char *"), other.size * bytes) end
+    return both
+  end)
+end
+
+--- The same examples with x in another dtype.
+-- @tparam string dtype "float32" or "float64"
+-- @treturn Dataset
+function Dataset:to(dtype)
+  if dtype ~= "float32" and dtype ~= "float64" then
+    site.fail("to: expected \"float32\" or \"float64\", got %s", tostring(dtype))
+  end
+  return with(self, function(t, column)
+    if column == "x" then return t:to(dtype) end
+    return t
+  end)
+end
+
+function Dataset:__tostring()
+  return ("data '%s': %d examples of width %d, %d classes"):format(self.name, self.size, self.width, self.classes)
+end
+
+return { new = new, is = is }

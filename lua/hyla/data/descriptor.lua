@@ -1,0 +1,107 @@
+--- Descriptors: what a data set is and where to get it, one YAML file a set (datasets/NAME.yaml).
+-- @module hyla.data.descriptor
+local lfs = require "lfs"
+local folders = require "hyla.data.folders"
+local yaml = require "hyla.yaml"
+
+local descriptor = {}
+
+-- One file of a set. `sha256` and `bytes` are of its unpacked contents: the same contents circulate in differently
+-- compressed files. With `packed` mirrors have it as NAME.gz; here it may be either.
+local file_type = yaml.map({ name = "text", bytes = "integer", sha256 = "text", shape = yaml.list "integer" },
+                           { packed = "boolean" })
+-- A part of a set: which files are its examples and its labels.
+local part_type = yaml.map { name = "text", x = "text", y = "text" }
+
+local document_type = yaml.map({
+  name = "text", about = "text", licence = "text", source = "text",
+  format = "text",                             -- which reader of hyla.data.formats it takes
+  image = yaml.list "integer",                 -- height, width
+  classes = yaml.list "text",                  -- their names, in the order of the labels 0, 1, ...
+}, {
+  parts = yaml.list(part_type),                -- the first is the default
+  files = yaml.list(file_type),
+  mirrors = yaml.list "text",                  -- address = mirror .. file's name [.. ".gz"]
+})
+
+-- Names become paths and parts of addresses, so they keep to letters that cannot lead elsewhere.
+local function plain(name) return name:match "^[%w][%w._-]*$" ~= nil end
+
+local function check_file(file)
+  if not plain(file.name) then return ("files: '%s' is no plain file name"):format(file.name) end
+  if file.bytes < 0 then return ("%s: bytes is negative"):format(file.name) end
+  if not (#file.sha256 == 64 and file.sha256:match "^%x+$") then
+    return ("%s: sha256 must have 64 hexadecimal digits, got '%s'"):format(file.name, file.sha256)
+  end
+  return nil
+end
+
+-- What the types cannot say. Returns words, or nil when all is well.
+local function inconsistency(d, name)
+  if d.name ~= name then return ("name is '%s', the file's name says '%s'"):format(d.name, name) end
+  if #d.image ~= 2 then return ("image: expected height and width, got %d numbers"):format(#d.image) end
+  local known = {}
+  for _, file in ipairs(d.files or {}) do
+    local problem = check_file(file)
+    if problem then return problem end
+    known[file.name] = true
+  end
+  for _, part in ipairs(d.parts or {}) do
+    for _, key in ipairs { "x", "y" } do
+      if not known[part[key]] then
+        return ("part '%s': %s: '%s' is none of the files"):format(part.name, key, part[key])
+      end
+    end
+  end
+  return nil
+end
+
+--- Names of all data sets with a descriptor, sorted.
+-- @treturn {string,...}
+function descriptor.names()
+  local seen, names = {}, {}
+  for _, folder in ipairs(folders.descriptors()) do
+    if lfs.attributes(folder, "mode") == "directory" then
+      for entry in lfs.dir(folder) do
+        local name = entry:match "^(.+)%.yaml$"
+        if name and plain(name) and not seen[name] then
+          seen[name] = true
+          names[#names + 1] = name
+        end
+      end
+    end
+  end
+  table.sort(names)
+  return names
+end
+
+--- Reads the descriptor of a data set.
+-- @tparam string name
+-- @treturn table its fields; `path` is the file. Or nil and a message
+function descriptor.read(name)
+  for _, folder in ipairs(folders.descriptors()) do
+    local path = ("%s/%s.yaml"):format(folder, name)
+    if plain(name) and lfs.attributes(path, "mode") == "file" then
+      local d, problem = yaml.read(path, document_type)
+      if not d then return nil, problem end
+      problem = inconsistency(d, name)
+      if problem then return nil, ("%s: %s"):format(path, problem) end
+      d.files, d.parts, d.mirrors, d.path = d.files or {}, d.parts or {}, d.mirrors or {}, path
+      return d
+    end
+  end
+  return nil, ("there is no data set '%s'; known are: %s"):format(name, table.concat(descriptor.names(), ", "))
+end
+
+--- The file of a descriptor with a given name.
+-- @tparam table d
+-- @tparam string name
+-- @treturn table
+function descriptor.file(d, name)
+  for _, file in ipairs(d.files) do
+    if file.name == name then return file end
+  end
+  error(("%s has no file '%s'"):format(d.path, name), 2)
+end
+
+return descriptor

@@ -1,0 +1,82 @@
+--- How the data sets of descriptors are read, by the descriptor's `format`: which options each takes, and the reader,
+-- which returns pixels and labels as tensors, or nil and a message.
+-- @module hyla.data.formats
+local ffi = require "ffi"
+local cache = require "hyla.data.cache"
+local descriptor = require "hyla.data.descriptor"
+local engine = require "hyla.ffi"
+local files = require "hyla.data.files"
+local idx = require "hyla.data.idx"
+local options = require "hyla.options"
+local tensor = require "hyla.tensor"
+
+local formats = {}
+
+local function pointer(kind, t) return ffi.cast(kind, engine.C.hyla_tensor_data(t)) end
+
+-- Bytes as a float32 tensor [n, width] of 255ths: the nearest float32 of each quotient.
+local function pixels(bytes, n, width)
+  local x = tensor.zeros({ n, width }, "float32")
+  local to = pointer("float *", x)
+  for k = 0, n * width - 1 do to[k] = bytes[k] / 255 end
+  return x
+end
+
+local function labels(bytes, n)
+  local y = tensor.zeros({ n }, "int32")
+  local to = pointer("int32_t *", y)
+  for k = 0, n - 1 do to[k] = bytes[k] end
+  return y
+end
+
+-- The part of a set that the options name; its first where they name none.
+local function chosen_part(d, name)
+  local known = {}
+  for _, part in ipairs(d.parts) do
+    if name == nil or part.name == name then return part end
+    known[#known + 1] = part.name
+  end
+  return nil, ("there is no part '%s'; the parts are: %s"):format(name, table.concat(known, ", "))
+end
+
+local function read_idx(d, name)
+  local file = descriptor.file(d, name)
+  local path, problem = files.find(d.name, name)
+  if not path then return nil, problem end
+  local elements, anchor = idx.read(path, file.shape)
+  if not elements then return nil, anchor end
+  return elements, anchor, file.shape, path
+end
+
+--- Files of MNIST's format; images and labels of one part.
+formats.idx = {
+  options = { part = { kind = "string" } },
+  read = function(d, o)
+    local part, problem = chosen_part(d, o.part)
+    if not part then return nil, problem end
+    local image, image_anchor, shape = read_idx(d, part.x)
+    if not image then return nil, image_anchor end
+    local label, label_anchor, label_shape, label_path = read_idx(d, part.y)
+    if not label then return nil, label_anchor end
+    if label_shape[1] ~= shape[1] then
+      return nil, ("%s: expected %d labels, got %d"):format(label_path, shape[1], label_shape[1])
+    end
+    local x, y = pixels(image, shape[1], shape[2] * shape[3]), labels(label, shape[1])
+    return x, y, label_path
+  end,
+}
+
+--- The embedded generator.
+formats.digits = {
+  options = {
+    n = options.with(options.count, { default = 20000 }),
+    seed = options.with(options.seed, { default = 1 }),
+  },
+  read = function(d, o)
+    local width = d.image[1] * d.image[2]
+    local bytes = cache.get(o.n, o.seed)
+    return pixels(bytes, o.n, width), labels(bytes + o.n * width, o.n), "digits"
+  end,
+}
+
+return formats

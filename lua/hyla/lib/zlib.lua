@@ -1,0 +1,54 @@
+--- zlib: reading files that may or may not be gzip-compressed, and its CRC-32.
+-- @module hyla.lib.zlib
+local ffi = require "ffi"
+
+ffi.cdef [[
+void *gzopen(const char *path, const char *mode);
+int gzread(void *file, void *buffer, unsigned size);
+const char *gzerror(void *file, int *status);
+int gzclose_r(void *file);
+unsigned long crc32(unsigned long crc, const uint8_t *data, unsigned size);
+char *strerror(int number);
+]]
+local C = require "hyla.lib.load"("libz.so.1", "zlib1g")
+
+local Reader = {}
+Reader.__index = Reader
+
+--- Opens a file for reading; one without gzip's header is read as it is.
+-- @tparam string path
+-- @treturn Reader or nil and a message
+local function open(path)
+  local handle = C.gzopen(path, "rb")
+  if handle == nil then return nil, ("%s: %s"):format(path, ffi.string(ffi.C.strerror(ffi.errno()))) end
+  return setmetatable({ path = path, handle = ffi.gc(handle, C.gzclose_r) }, Reader)
+end
+
+local status = ffi.new "int[1]"
+
+--- Reads up to `size` unpacked bytes; fewer only at the end of the file.
+-- @tparam cdata buffer room for `size` bytes
+-- @tparam number size below 2^31
+-- @treturn number bytes read; or nil and a message (truncated or damaged data, an unreadable file)
+function Reader:read(buffer, size)
+  local count = C.gzread(self.handle, buffer, size)
+  local words = C.gzerror(self.handle, status)
+  if status[0] == 0 then return count end
+  -- zlib's words start with the path it was given; Z_ERRNO (-1) has the system's.
+  return nil, status[0] == -1 and ("%s: %s"):format(self.path, ffi.string(ffi.C.strerror(ffi.errno())))
+    or ffi.string(words)
+end
+
+--- Releases the file.
+function Reader:close()
+  C.gzclose_r(ffi.gc(self.handle, nil))
+  self.handle = nil
+end
+
+--- CRC-32 of `size` bytes.
+-- @tparam cdata data
+-- @tparam number size
+-- @treturn number
+local function crc32(data, size) return tonumber(C.crc32(0, ffi.cast("const uint8_t *", data), size)) end
+
+return { open = open, crc32 = crc32 }
