@@ -1,0 +1,50 @@
+--- Numbers as text. Every number that Hyla writes to a file or shows goes through here: a file gets all bits
+-- (float32 needs up to 9 digits, float64 up to 17), people get as many digits as they asked for.
+-- @module hyla.number
+local ffi = require "ffi"
+
+local number = {}
+
+local float = ffi.typeof "float"
+
+-- NaN and infinities have one spelling, whatever the C library's is (it may print "-nan").
+local function special(x)
+  if x ~= x then return "nan" end
+  if x == math.huge then return "inf" end
+  if x == -math.huge then return "-inf" end
+end
+
+-- Whole numbers of a moderate size in full, without a point or an exponent.
+local function whole(x)
+  if x % 1 ~= 0 or x <= -1e15 or x >= 1e15 then return nil end
+  return x == 0 and 1 / x < 0 and "-0" or ("%.0f"):format(x)
+end
+
+local function same_float(a, b) return tonumber(float(a)) == tonumber(float(b)) end
+local function same_double(a, b) return a == b end
+
+--- The shortest of the usual forms that reads back as the same number.
+-- @tparam number x
+-- @tparam[opt="float64"] string dtype "float32": x is one, so fewer digits tell it from its neighbours
+-- @treturn string a JSON number, or "nan", "inf", "-inf"
+function number.format(x, dtype)
+  local text = special(x) or whole(x)
+  if text then return text end
+  local first, last, same = 15, 17, same_double
+  if dtype == "float32" then first, last, same = 6, 9, same_float end
+  for digits = first, last do
+    text = ("%." .. digits .. "g"):format(x)
+    if same(tonumber(text), x) then break end
+  end
+  return text
+end
+
+--- A number for people.
+-- @tparam number x
+-- @tparam[opt=4] number digits significant ones
+-- @treturn string
+function number.short(x, digits)
+  return special(x) or ("%." .. (digits or 4) .. "g"):format(x)
+end
+
+return number
