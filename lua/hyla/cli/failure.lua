@@ -11,8 +11,8 @@ local function user_frames(level)
     local info = debug.getinfo(level, "Sln")
     if not info then return lines end
     if info.what ~= "C" and info.source:sub(1, #own) ~= own then
-      local place = info.name and ("in '%s'"):format(info.name)
-        or info.what == "main" and "in the chunk" or "in a function"
+      local place = info.what == "main" and "in the chunk"
+        or info.name and ("in '%s'"):format(info.name) or "in a function"
       lines[#lines + 1] = ("  %s:%d: %s"):format(info.short_src, info.currentline, place)
     end
     level = level + 1
