@@ -95,13 +95,14 @@ local function rename(from, to)
 end
 
 --- Makes a record the newest checkpoint; the newest until now is kept as the previous one. On failure both stay.
+-- All of these files are on disk before they get their names, so whatever a crash leaves of the renames can be read;
+-- a name itself is flushed with the folder, when the next file is written.
 -- @tparam table value what record.encode takes
 function store:save(value)
   self:write(NEXT, record.encode(value))
   local newest = self.folder .. "/" .. CHECKPOINT
   if exists(newest) then rename(newest, self.folder .. "/" .. PREVIOUS) end
   rename(self.folder .. "/" .. NEXT, newest)
-  hyla.check(hyla.C.hyla_file_sync(self.folder))
 end
 
 --- Lets another run use the folder.
