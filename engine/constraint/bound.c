@@ -37,7 +37,7 @@ static int find_root(const hy_span *s, hy_bound *q) {
   double last = INFINITY, a = q->a, b = q->b;
   for (int pass = 0; pass < MOST_PASSES; pass++) {
     double miss = at.total - q->target, next = piece_root(&q->map, &at, q->target);
-    if (fabs(miss) <= tolerance * at.size) return HYLA_OK;
+    if (at.size < INFINITY && fabs(miss) <= tolerance * at.size) return HYLA_OK;
     if (miss > 0) a = q->map.t;
     else b = q->map.t;
     if (!(next >= a && next <= b && next != q->map.t && fabs(miss) <= last / 2)) {
@@ -55,9 +55,16 @@ static int find_root(const hy_span *s, hy_bound *q) {
                  q->target, at.total);
 }
 
+/* A sum of huge components may overflow, and then tells nothing. Squares may too: what they sum to is far beyond the
+ * bound, whose unit they have, and shrinks with t. */
+static bool overflows(const hy_bound *q) { return q->map.move != HY_SCALE && !(q->at.size < INFINITY); }
+
 int hy_bound_project(hy_span *s, const hy_region *r, hy_measure *measure) {
   hy_bound q;
   measure(s, r, &q);
+  if (overflows(&q))
+    return hy_fail(HYLA_ENONFINITE, NULL, "projection: components from %.9g to %.9g overflow in their sum",
+                   s->range.low, s->range.high);
   if (q.met) {
     hy_box_project(s, r);
     return HYLA_OK;

@@ -23,7 +23,7 @@ void hy_l2_measure(const hy_span *s, const hy_region *r, hy_bound *out) {
   *out = (hy_bound){.map = {.move = HY_SCALE, .lo = r->lo, .hi = r->hi, .unit = unit}};
   hy_span_sum(s, &out->map, &out->at);
   out->target = (r->l2 * unit) * (r->l2 * unit);
-  out->met = out->at.total <= out->target + 2 * hy_slack(s->dtype) * out->at.size;
+  out->met = out->at.total < INFINITY && out->at.total <= out->target + 2 * hy_slack(s->dtype) * out->at.size;
   double largest = fmax(fabs(s->range.low), fabs(s->range.high));
   out->b = root_n * nearest >= r->l2 ? INFINITY : fmin((1 + 0x1p-50) * largest * root_n / r->l2, DBL_MAX);
   out->a = out->b == INFINITY ? INFINITY : 0;

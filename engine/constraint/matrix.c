@@ -28,22 +28,22 @@ int64_t hy_matrix_count(const hy_region *r, int64_t order) {
 /* Equal components keep their bits, whatever their sign or size. */
 static double mean_of(double a, double b) { return a == b ? a : a / 2 + b / 2; }
 
-#define MATRIX(T, name)                                                                                                \
-  static void gather_##name(const hy_region *r, int64_t order, const T *matrix, T *part) {                             \
-    for (int64_t i = 0; i < order; i++)                                                                                \
-      for (int64_t j = 0; j < order; j++) {                                                                            \
-        if (i == j && r->zero_diagonal) continue;                                                                      \
-        T x = matrix[i * order + j], mirror = matrix[j * order + i];                                                   \
-        *part++ = r->symmetric && x != mirror ? (T)mean_of((double)x, (double)mirror) : x;                             \
-      }                                                                                                                \
-  }                                                                                                                    \
-  static void scatter_##name(const hy_region *r, int64_t order, const T *part, T *matrix) {                            \
-    for (int64_t i = 0; i < order; i++)                                                                                \
-      for (int64_t j = 0; j < order; j++) {                                                                            \
-        T *x = &matrix[i * order + j];                                                                                 \
-        if (i != j || !r->zero_diagonal) *x = *part++;                                                                 \
-        else if (*x != 0) *x = 0; /* -0 is feasible, and keeps its bits */                                             \
-      }                                                                                                                \
+#define MATRIX(T, name)                                                                     \
+  static void gather_##name(const hy_region *r, int64_t order, const T *matrix, T *part) {  \
+    for (int64_t i = 0; i < order; i++)                                                     \
+      for (int64_t j = 0; j < order; j++) {                                                 \
+        if (i == j && r->zero_diagonal) continue;                                           \
+        T x = matrix[i * order + j], mirror = matrix[j * order + i];                        \
+        *part++ = r->symmetric && x != mirror ? (T)mean_of((double)x, (double)mirror) : x;  \
+      }                                                                                     \
+  }                                                                                         \
+  static void scatter_##name(const hy_region *r, int64_t order, const T *part, T *matrix) { \
+    for (int64_t i = 0; i < order; i++)                                                     \
+      for (int64_t j = 0; j < order; j++) {                                                 \
+        T *x = &matrix[i * order + j];                                                      \
+        if (i != j || !r->zero_diagonal) *x = *part++;                                      \
+        else if (*x != 0) *x = 0; /* -0 is feasible, and keeps its bits */                  \
+      }                                                                                     \
   }
 MATRIX(float, narrow)
 MATRIX(double, wide)

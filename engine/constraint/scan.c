@@ -139,10 +139,10 @@ INLINE void range_chunk(const void *x, int64_t n, bool wide, hy_range *out) {
 }
 
 /* One clone of each for a move and a width: within it both are constants. */
-#define MOVE(name, move, wide)                                                                                         \
-  CLONES static void sum_##name(const void *x, int64_t n, const hy_map *map, hy_sums *out) {                           \
-    sum_chunk(x, n, wide, move, map, out);                                                                             \
-  }                                                                                                                    \
+#define MOVE(name, move, wide)                                                               \
+  CLONES static void sum_##name(const void *x, int64_t n, const hy_map *map, hy_sums *out) { \
+    sum_chunk(x, n, wide, move, map, out);                                                   \
+  }                                                                                          \
   CLONES static void write_##name(void *x, int64_t n, const hy_map *map) { write_chunk(x, n, wide, move, map); }
 MOVE(shift_narrow, HY_SHIFT, false)
 MOVE(shift_wide, HY_SHIFT, true)
