@@ -1,0 +1,87 @@
+--- Hyla: hyperparameters learned by gradient. `local hyla = require "hyla"` gives this table, the whole language:
+--
+--   operations   hyla.exp(x), hyla.concat {...}: also methods, x:exp()            (hyla.functions)
+--   tensors      tensor, zeros, ones, full, arange, permutation                   (hyla.tensor)
+--   leaves       weight, hyper; initialisers constant, normal, uniform, xavier, he, zeros_like   (hyla.model)
+--   constraints  box, non_negative, sum, l1, l2, simplex, symmetric, zero_diagonal               (hyla.constraint)
+--   dynamics     gd, momentum, adam, update: to train and to improve              (hyla.dynamics)
+--   methods      reverse                                                          (hyla.method)
+--   problems     problem, gradient                                                (hyla.problem, hyla.trace)
+--   experiments  recipe, load, data                                               (hyla.recipe, hyla.data)
+--
+-- Reading a name that is not there is an error that hints at near ones.
+-- @module hyla
+local constraint = require "hyla.constraint"
+local dynamics = require "hyla.dynamics"
+local engine = require "hyla.ffi"
+local functions = require "hyla.functions"
+local method = require "hyla.method"
+local model = require "hyla.model"
+local names = require "hyla.names"
+local problem = require "hyla.problem"
+local site = require "hyla.site"
+local tensor = require "hyla.tensor"
+local trace = require "hyla.trace"
+local ffi = require "ffi"
+
+local hyla = {}
+
+for name, operation in pairs(functions.all) do hyla[name] = operation end
+
+hyla.tensor = tensor
+for _, name in ipairs { "zeros", "ones", "full", "arange", "permutation" } do hyla[name] = tensor[name] end
+
+for _, name in ipairs { "weight", "hyper", "constant", "normal", "uniform", "xavier", "he", "zeros_like" } do
+  hyla[name] = model[name]
+end
+
+for _, name in ipairs { "box", "non_negative", "l1", "l2", "simplex", "symmetric", "zero_diagonal" } do
+  hyla[name] = constraint[name]
+end
+--- Of an expression or tensor: the sum over axes. Of a number: the constraint that the elements' sum is at most that.
+function hyla.sum(x, ...)
+  if type(x) ~= "number" then return trace.methods.sum(x, ...) end
+  local set = constraint.sum(x)
+  return set
+end
+
+for _, name in ipairs { "gd", "momentum", "adam", "update" } do hyla[name] = dynamics[name] end
+hyla.reverse = method.reverse
+hyla.problem = problem.new
+
+--- Derivatives of a scalar expression by an expression, or by each of a list: see hyla.trace.
+function hyla.gradient(y, x) return trace.gradient(y, x) end
+
+--- The engine's version.
+hyla.version = ffi.string(engine.C.hyla_version())
+
+--- The number of threads; results never depend on it.
+-- @tparam[opt] number n sets it
+-- @treturn number
+function hyla.threads(n) return engine.check(engine.C.hyla_threads(n or 0)) end
+
+--- Bytes that tensors and programs may take altogether: a number or a text such as "2G"; nil lifts the limit.
+-- @tparam[opt] number|string bytes
+function hyla.memory_limit(bytes)
+  engine.C.hyla_memory_limit(bytes and method.bytes("memory_limit", bytes) or 0)
+end
+
+-- Modules that a short script may never need; each is loaded when its name is first read.
+local lazy = {
+  data = function() return require "hyla.data" end,
+  recipe = function() return require "hyla.recipe" end,
+  load = function() return require("hyla.recipe").load end,
+}
+
+return setmetatable(hyla, {
+  __index = function(_, name)
+    if lazy[name] then
+      local value = lazy[name]()
+      rawset(hyla, name, value)
+      return value
+    end
+    local known = names.keys(hyla)
+    for _, each in ipairs(names.keys(lazy)) do known[#known + 1] = each end
+    site.fail("hyla has no op, option or function '%s'%s", tostring(name), names.hint(name, known))
+  end,
+})
