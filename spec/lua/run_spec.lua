@@ -1,6 +1,11 @@
 local lfs = require "lfs"
 local tensor = require "hyla.tensor"
+local json = require "hyla.report.json"
+local progress = require "hyla.report.progress"
+local recipe = require "hyla.recipe"
 local record = require "hyla.run.record"
+local report = require "hyla.report"
+local session = require "hyla.run.session"
 local store = require "hyla.run.store"
 
 local folders = {}
@@ -145,4 +150,217 @@ describe("the folder of a run", function()
     fails(file, store.create, file .. "/out")
     os.remove(file)
   end)
+end)
+
+-- A run of two stages; w goes to c, faster where lambda is larger, and is judged by where it got.
+local RECIPE = [[
+local hyla = require "hyla"
+local function fit(o)
+  local c, target = hyla.tensor { 1, -2, 3 }, hyla.tensor { 0.5, -2, 1 }
+  local w = hyla.weight("w", { 3 }, hyla.zeros)
+  local lambda = hyla.hyper("lambda", { size = 3, init = 0.2, within = hyla.box(0, 1):with(hyla.l1(1.5)) })
+  local made = hyla.problem {
+    inner = (lambda * (w - c) ^ 2):sum(), outer = ((w - target) ^ 2):sum(), train = hyla.gd { rate = 0.1, steps = 20 },
+    method = hyla.reverse(), improve = hyla.adam { rate = o.rate, steps = o.hyper_steps },
+    watch = { distance = ((w - target) ^ 2):sum(), w = w },
+  }
+  return made
+end
+return hyla.recipe {
+  about = "Two stages",
+  options = { hyper_steps = 6, rate = 0.05, fail = "", patience = 0 },
+  columns = { "stage" },
+  problems = { fit = fit },
+  run = function(o, lab)
+    local plain = lab:train("plain", lab:problem("fit"), { weights = true })
+    lab:result { stage = "plain", distance = plain.values.distance, w1 = plain.weights.w:get(1) }
+    local best = lab:optimise("learned", lab:problem("fit"),
+      { early_stop = { watch = "distance", goal = "min", patience = o.patience } })
+    lab:result { stage = "learned", distance = best.values.distance, iteration = best.iteration,
+      lambda1 = best.hypers.lambda:get(1) }
+    if o.fail == "nan" then lab:result { stage = "nan", distance = 0 / 0 } end
+    if o.fail == "name" then lab:train("plain", lab:problem("fit")) end
+    if o.fail == "watch" then
+      lab:optimise("more", lab:problem("fit"), { early_stop = { watch = "distanze" } })
+    end
+    if o.fail == "rate" then o.rate = 1e30 lab:optimise("far", lab:problem("fit")) end
+  end,
+}
+]]
+
+local silent = { progress = progress.new { quiet = true }, print = function() end }
+
+local function new_recipe()
+  local folder = new_folder()
+  assert(lfs.mkdir(folder))
+  write(folder .. "/stages.lua", RECIPE)
+  return folder .. "/stages.lua"
+end
+
+local function start(path, overrides, out)
+  local loaded = recipe.load(path)
+  local made = session.start(loaded, loaded:resolve(overrides), out, silent)
+  return made
+end
+
+-- Runs a session to its end; its results, series and learned lambda, all bits of which are compared.
+local function outcome_of(made)
+  local the_lab = made:run()
+  made:close()
+  local lambda = the_lab.state.stages[2].outcome.hypers.lambda:totable()
+  return { results = the_lab.results, series = the_lab:all_series(), lambda = lambda }
+end
+
+-- A process of its own that runs a recipe and gets a signal after its n-th checkpoint.
+local function run_with_signal(path, out, signal, n)
+  local script = new_folder()
+  assert(lfs.mkdir(script))
+  write(script .. "/child.lua", ([[
+package.path = %q
+local store, signal, unistd = require "hyla.run.store", require "posix.signal", require "posix.unistd"
+local save, saves = store.save, 0
+function store.save(...)
+  save(...)
+  saves = saves + 1
+  if saves == %d then signal.kill(unistd.getpid(), signal.%s) end
+end
+os.exit(require("hyla.run").main { recipe = %q, out = %q, json = true })
+]]):format(package.path, n, signal, path, out))
+  local pipe = assert(io.popen(("luajit %s/child.lua 2>&1; echo code $?"):format(script)))
+  local text = pipe:read("*a")
+  pipe:close()
+  return tonumber(text:match("code (%d+)")), text
+end
+
+describe("a run", function()
+  it("does its stages and gives results, series and lambda", function()
+    local whole = outcome_of(start(new_recipe()))
+    assert.equal(2, #whole.results)
+    assert.same({ "plain", "learned" }, { whole.results[1].stage, whole.results[2].stage })
+    assert.is_true(whole.results[2].distance < whole.results[1].distance)
+    local rows = whole.series[1].rows
+    assert.equal(7, #rows)                         -- six updates, each looked at before, and the last lambda
+    assert.equal(0, rows[1].iteration)
+    assert.equal(rows[1].distance, whole.results[1].distance)   -- at the first lambda both are plain training
+    assert.equal(rows[1].response, rows[1].distance)
+    local sum = 0
+    for _, x in ipairs(whole.lambda) do sum = sum + x end
+    assert.is_true(sum <= 1.5 + 1e-6)
+  end)
+
+  it("ends in the same bits after kill -9 at any checkpoint", function()
+    local path = new_recipe()
+    local whole = outcome_of(start(path))
+    for _, n in ipairs { 1, 2, 3, 5, 9 } do
+      local out = new_folder()
+      assert.equal(137, (run_with_signal(path, out, "SIGKILL", n)))
+      assert.same(whole, outcome_of(session.resume(out, silent)))
+      assert.same(whole, outcome_of(session.resume(out, silent)))   -- of a finished run: nothing is done again
+    end
+  end)
+
+  it("is checkpointed on Ctrl-C, says how to go on and exits with 130", function()
+    local path, out = new_recipe(), new_folder()
+    local code, text = run_with_signal(path, out, "SIGINT", 4)
+    assert.equal(130, code)
+    assert.is_truthy(text:find("interrupted; resume with hyla resume " .. out, 1, true), text)
+    assert.same(outcome_of(start(path)), outcome_of(session.resume(out, silent)))
+  end)
+
+  it("ends with one JSON line and leaves its files", function()
+    local path, out = new_recipe(), new_folder()
+    local code, text = run_with_signal(path, out, "SIGCONT", 1)
+    assert.equal(0, code)
+    local line = text:match("\n([^\n]*)\ncode 0")
+    local object = assert(json.decode(line))
+    assert.equal("stages", object.recipe)
+    assert.is_number(object.seconds)
+    assert.equal("learned", object.results[2].stage)
+    assert.equal(object.results[2].distance, outcome_of(start(path)).results[2].distance)
+    assert.same(object.results, json.decode(read(out .. "/results.json")).results)
+    assert.is_truthy(read(out .. "/series.csv"):find("^series,iteration,distance,response\nlearned,0,"))
+    assert.is_truthy(read(out .. "/config"):find("hyper_steps=6", 1, true))
+  end)
+
+  it("stops early by patience and keeps the best lambda", function()
+    local path = new_recipe()
+    local made = start(path, { hyper_steps = 200, rate = 0.2, patience = 3 })
+    made:run()
+    local outcome = made.lab.state.stages[2].outcome
+    assert.equal("patience", outcome.stopped)
+    assert.equal(outcome.iteration + 3, outcome.iterations)
+    for _, row in ipairs(outcome.series) do assert.is_true(row.distance >= outcome.values.distance) end
+    assert.equal(outcome.values.distance, outcome.series[outcome.iteration + 1].distance)
+  end)
+
+  it("fails with a message that names stage or line, never with a hole in the results", function()
+    local path = new_recipe()
+    local function run(fail) start(path, { fail = fail }):run() end
+    fails("result: 'distance' is nan", run, "nan")
+    fails("stages.lua:33", run, "nan")
+    fails("a stage named 'plain' exists already", run, "name")
+    fails("stage 'more': early_stop: 'distanze' is no number that the problem watches", run, "watch")
+    fails("stage 'far': ", run, "rate")
+  end)
+
+  it("does not resume with a recipe whose options are others", function()
+    local path, out = new_recipe(), new_folder()
+    start(path, nil, out):close()
+    write(path, (RECIPE:gsub("hyper_steps", "updates")))
+    fails("its options do not fit the recipe any more", session.resume, out, silent)
+  end)
+end)
+
+describe("a report", function()
+  it("aligns columns, strings first, figures of others beside", function()
+    local rows = { { method = "a", n = 3, x = 0.5 }, { method = "longer", x = 0.25 } }
+    assert.equal("method  n       x\na       3  0.5000\nlonger     0.2500\n", report.table(rows))
+    assert.equal("method       x  x (paper)  n\na       0.5000     0.4000  3\nlonger  0.2500\n",
+      report.table(rows, { "method", "x" }, { label = "paper", rows = { { method = "a", x = 0.4 } } }))
+    assert.equal("", report.table {})
+  end)
+
+  it("writes JSON in order, empty results as a list, and refuses NaN", function()
+    assert.equal('{"recipe":"r","seconds":1.5,"results":[{"method":"m","a":0.1}]}',
+      report.json { recipe = "r", seconds = 1.5, results = { { a = 0.1, method = "m" } }, columns = { "method" } })
+    assert.equal('{"recipe":"r","seconds":1,"results":[]}', report.json { recipe = "r", seconds = 1, results = {} })
+    fails("expected a finite number, got nan", report.json, { recipe = "r", seconds = 0 / 0, results = {} })
+  end)
+
+  it("writes series as CSV with the columns of all", function()
+    assert.equal('series,iteration,x,y\n"a,b",0,0.1,\nc,0,,2\n', report.csv {
+      { name = "a,b", rows = { { iteration = 0, x = 0.1 } } }, { name = "c", rows = { { iteration = 0, y = 2 } } } })
+  end)
+end)
+
+describe("progress", function()
+  local function shown(terminal, quiet)
+    local now, out = 0, {}
+    local stream = { flush = function() end,
+      write = function(_, ...) for _, text in ipairs { ... } do out[#out + 1] = text end end }
+    local display = progress.new { terminal = terminal, quiet = quiet, stream = stream,
+      clock = function() return now end }
+    display:begin("DH-1000", 0, 500, "hyper-iteration")
+    for done = 0, 3 do
+      display:update(done, { response = 0.25, valid_accuracy = 0.9 }, "valid_accuracy")
+      now = now + 3
+    end
+    display:say("done")
+    return table.concat(out)
+  end
+
+  it("is a line every few seconds where there is no terminal", function()
+    assert.equal("DH-1000  hyper-iteration 2/500  24 min 54 s left  valid_accuracy 0.9  response 0.25\ndone\n",
+      shown(false))
+  end)
+
+  it("is one line rewritten on a terminal", function()
+    local text = shown(true)
+    local _, lines = text:gsub("\n", "")
+    local _, rewrites = text:gsub("\rDH%-1000", "")
+    assert.same({ 1, 4 }, { lines, rewrites })
+    for line in text:gmatch("[^\r\n]+") do assert.is_true(#line < 80) end
+  end)
+
+  it("is silent when asked to", function() assert.equal("", shown(false, true)) end)
 end)

@@ -1,6 +1,8 @@
 --- How far a run is: on a terminal one line that is rewritten, otherwise a plain line every few seconds. It goes to
 -- standard error, so that results can be piped.
 
+local names = require "hyla.names"
+local number = require "hyla.number"
 local unistd = require "posix.unistd"
 local time = require "posix.time"
 
@@ -8,6 +10,7 @@ local progress = {}
 progress.__index = progress
 
 local REWRITE_SECONDS, LINE_SECONDS = 0.1, 5
+local COLUMNS = (tonumber(os.getenv "COLUMNS") or 80) - 1   -- a longer line would wrap and could not be rewritten
 
 --- Seconds of a clock that never goes back; its zero has no meaning.
 function progress.clock()
@@ -48,29 +51,33 @@ function progress:begin(stage, done, total, unit)
   self.shown_at = self.terminal and -math.huge or self.began_at
 end
 
-local function describe(self, done, values, now)
+local function describe(self, done, values, first, now)
   local parts = { ("%s  %s %d/%d"):format(self.stage, self.unit, done, self.total) }
-  local names = {}
-  for name in pairs(values or {}) do names[#names + 1] = name end
-  table.sort(names)
-  for _, name in ipairs(names) do parts[#parts + 1] = ("%s %.4g"):format(name, values[name]) end
   local gone = done - self.first
   if gone > 0 and done < self.total then
     parts[#parts + 1] = progress.span((now - self.began_at) / gone * (self.total - done)) .. " left"
   end
+  local keys = names.keys(values or {})
+  table.sort(keys, function(a, b)
+    if (a == first) ~= (b == first) then return a == first end
+    return a < b
+  end)
+  for _, name in ipairs(keys) do parts[#parts + 1] = name .. " " .. number.short(values[name]) end
   return table.concat(parts, "  ")
 end
 
 --- Shows how far the stage is, unless it did so a moment ago.
 -- @tparam number done units finished
 -- @tparam[opt] table values figures by name
-function progress:update(done, values)
+-- @tparam[opt] string first the name of the one that matters most
+function progress:update(done, values, first)
   if self.quiet then return end
   local now = self.clock()
   if now - self.shown_at < (self.terminal and REWRITE_SECONDS or LINE_SECONDS) then return end
   self.shown_at = now
-  local text = describe(self, done, values, now)
+  local text = describe(self, done, values, first, now)
   if self.terminal then
+    text = text:sub(1, COLUMNS)
     self.stream:write("\r", text, (" "):rep(self.width - #text))
     self.width = #text
   else

@@ -122,7 +122,7 @@ function lab:optimise(name, problem, settings)
       progress = function(done, row)
         local shown = {}
         for key, value in pairs(row) do shown[key] = key ~= "iteration" and value or nil end
-        self.progress:update(done, shown)
+        self.progress:update(done, shown, rule and rule.watch)
       end,
       save = function(now)
         self.state.running = { name = name, state = now }
