@@ -22,29 +22,55 @@ static double piece_root(const hy_map *map, const hy_sums *at, double target) {
   return (1 + map->t) * sqrt(at->inside / (target - (at->total - at->inside))) - 1;
 }
 
-/* Moves a bracket without a number inside it to a base, from which its inside can be told apart: with components of
- * 1e16 and a bound of 1 the differences are exact and t is not. False when that was done before. */
-static bool rebase(hy_map *map, double *a, double *b) {
-  if (map->move == HY_SCALE || map->base != 0 || *a == 0) return false;
-  map->base = *a;
-  *b -= *a;
-  *a = 0;
+/* The bracket a <= t <= b, and how far f(a) and f(b) are from the target. */
+typedef struct bracket {
+  double a, b, miss_a, miss_b;
+  int moves;    /* of the base */
+  double spare; /* the end that was not taken for it */
+} bracket;
+
+static void narrow(bracket *k, double t, double miss) {
+  if (miss > 0) {
+    k->a = t;
+    k->miss_a = miss;
+  } else {
+    k->b = t;
+    k->miss_b = -miss;
+  }
+}
+
+/* Moves a bracket that holds no further number to a base, from which its inside can be told apart: with components of
+ * 1e16 and a bound of 1 the differences are exact and t alone is not. The base is the end nearer to the target, for
+ * what is then left of t is likely to be small and have all its digits; if not, the other end. Both moves are exact,
+ * since the ends are neighbours. False when none is left. */
+static bool rebase(hy_map *map, bracket *k) {
+  if (map->move == HY_SCALE || k->moves == 2) return false;
+  double base = k->spare;
+  if (k->moves++ == 0) {
+    bool low = k->miss_a < k->miss_b;
+    base = low ? k->a : k->b;
+    k->spare = low ? k->b : k->a;
+  }
+  const double shift = base - map->base;
+  map->base = base;
+  k->a -= shift;
+  k->b -= shift;
   return true;
 }
 
 static int find_root(const hy_span *s, hy_bound *q) {
+  bracket k = {.a = q->a, .b = q->b, .miss_a = INFINITY, .miss_b = INFINITY};
   hy_sums at = q->at;
-  double last = INFINITY, a = q->a, b = q->b;
+  double last = INFINITY;
   for (int pass = 0; pass < MOST_PASSES; pass++) {
     double miss = at.total - q->target, next = piece_root(&q->map, &at, q->target);
     if (at.size < INFINITY && fabs(miss) <= tolerance * at.size) return HYLA_OK;
-    if (miss > 0) a = q->map.t;
-    else b = q->map.t;
-    if (!(next >= a && next <= b && next != q->map.t && fabs(miss) <= last / 2)) {
-      next = a + (b - a) / 2;
-      if (!(next > a && next < b)) {
-        if (!rebase(&q->map, &a, &b)) break;
-        next = 0;
+    narrow(&k, q->map.t, miss);
+    if (!(next >= k.a && next <= k.b && next != q->map.t && fabs(miss) <= last / 2)) {
+      next = k.a + (k.b - k.a) / 2;
+      if (!(next > k.a && next < k.b)) {
+        if (!rebase(&q->map, &k)) break;
+        next = k.a + (k.b - k.a) / 2;
       }
     }
     last = fabs(miss);
