@@ -65,7 +65,7 @@ describe("the command", function()
   end)
 
   it("ends with code 130 when interrupted", function()
-    local r = run "timeout --preserve-status -s INT 0.5 ./hyla -e 'while true do os.time() end'"
+    local r = run "timeout --foreground --preserve-status -s INT 0.5 ./hyla -e 'while true do os.time() end'"
     assert.equal(130, r.code)
     assert.matches("interrupted", r.err)
   end)

@@ -26,7 +26,9 @@ int poll(struct hyla_pollfd *, unsigned long, int);
 local edit = {}
 
 local kept_lines = 2000
-local EINTR, POLLIN = 4, 1
+local EINTR, POLLIN, POLLGONE = 4, 1, 8 + 16 + 32   -- the last: error, hang-up, closed
+-- A signal that comes just before poll() does not end it; so it ends by itself now and then.
+local patience = 100   -- milliseconds
 
 --- True when both ends of a conversation are terminals.
 -- @treturn boolean
@@ -103,19 +105,17 @@ end
 --- Reads a line.
 -- @tparam string prompt
 -- @tparam function interrupted () -> true once Ctrl-C was pressed
--- @treturn string line; or nil at the end of input; or false when Ctrl-C cleared the line
+-- @treturn string line; or nil at the end of input (Ctrl-D, or a terminal that has gone);
+--   or false when Ctrl-C cleared the line
 function Editor:read(prompt, interrupted)
   local C = self.C
   local input = ffi.new("struct hyla_pollfd", 0, POLLIN)
   self.finished, self.line = false, nil
   C.rl_callback_handler_install(prompt, self.anchors.finish)
   while not self.finished do
-    local ready = ffi.C.poll(input, 1, -1)
-    if ready > 0 then
-      C.rl_callback_read_char()
-    elseif ffi.errno() ~= EINTR then
-      break
-    end
+    local ready = ffi.C.poll(input, 1, patience)
+    if ready < 0 and ffi.errno() ~= EINTR or ready > 0 and bit.band(input.revents, POLLGONE) ~= 0 then break end
+    if ready > 0 then C.rl_callback_read_char() end
     if interrupted() then
       self.finished, self.line = true, false
     end
