@@ -1,0 +1,98 @@
+/* Runs a plan: phases in order, each phase's units on the threads, each unit's blocks through the phase's items. */
+#include <stdatomic.h>
+#include "plan/plan.h"
+
+typedef struct runner {
+  hyla_program *program;
+  const hy_phase *phase;
+  hy_block block;
+  atomic_int status;   /* the first failure of any thread */
+  atomic_int unit;     /* where */
+  int worst;           /* checking: the first item of the phase with a value that is not finite */
+} runner;
+
+static bool is_finite(const hy_item *it, const hy_block *b, int64_t lo, int64_t hi) {
+  if (it->shape.dtype == HYLA_INT32 || it->split == HY_PARTS) return true;
+  return hy_kernel_finite((hi - lo) * it->row, hy_result(it, b, lo), it->shape.dtype);
+}
+
+static int run_items(runner *r, const hy_block *b) {
+  const hy_plan *p = &r->program->plan;
+  for (int k = r->phase->first; k < r->phase->first + r->phase->n; k++) {
+    const hy_item *it = &p->item[p->order[k]];
+    int status = it->run(it, b);
+    if (status) return status;
+    bool rows = r->phase->split == HY_ROWS;
+    if (r->program->check && (rows || b->hi == it->extent) && !is_finite(it, b, rows ? b->lo : 0, rows ? b->hi : it->rows) &&
+        (r->worst < 0 || k < r->worst))
+      r->worst = k;
+  }
+  return 0;
+}
+
+static int run_unit(runner *r, int unit, int thread) {
+  const hy_phase *ph = r->phase;
+  hy_block b = r->block;
+  b.scratch = r->program->scratch + (size_t)thread * r->program->plan.scratch_bytes;
+  int64_t lo = unit * ph->unit, hi = lo + ph->unit < ph->extent ? lo + ph->unit : ph->extent;
+  b.chunk = unit;
+  b.chunk_lo = lo;
+  for (b.lo = lo; b.lo < hi; b.lo = b.hi) {
+    b.hi = b.lo + ph->block < hi ? b.lo + ph->block : hi;
+    int status = run_items(r, &b);
+    if (status) return status;
+  }
+  return 0;
+}
+
+static void work(void *context, int unit, int thread) {
+  runner *r = context;
+  if (atomic_load_explicit(&r->status, memory_order_relaxed)) return;
+  int status = run_unit(r, unit, thread), none = 0;
+  if (status && atomic_compare_exchange_strong(&r->status, &none, status)) atomic_store(&r->unit, unit);
+}
+
+static int run_phase(runner *r, const hy_phase *ph) {
+  r->phase = ph;
+  if (!ph->parallel || r->program->check) {
+    int status = 0;
+    for (int u = 0; u < ph->units && !status; u++) status = run_unit(r, u, 0);
+    return status;
+  }
+  hy_parallel(ph->units, work, r);
+  int status = atomic_load(&r->status);
+  if (!status) return 0;
+  /* The words are on the thread that failed: say them again on this one. */
+  int again = run_unit(r, atomic_load(&r->unit), 0);
+  return again ? again : hy_fail(status, NULL, "an index was out of range");
+}
+
+static int prepare_scratch(hyla_program *p) {
+  int threads = hyla_threads(0);
+  if (threads <= p->scratch_threads) return 0;
+  char *scratch = hy_alloc((size_t)threads * p->plan.scratch_bytes + 64);
+  if (!scratch) return HYLA_ENOMEM;
+  hy_free(p->scratch);
+  p->scratch = scratch;
+  p->scratch_threads = threads;
+  return 0;
+}
+
+int hy_program_run(hyla_program *p, char *const *in, char *const *out) {
+  runner r = {.program = p, .block = {.program = p, .in = in, .out = out}, .worst = -1};
+  int status = prepare_scratch(p);
+  for (int k = 0; k < p->plan.n_phase && !status; k++) {
+    status = run_phase(&r, &p->plan.phase[k]);
+    if (r.worst < 0 || status) continue;
+    const hy_node *n = &p->plan.graph->node[p->plan.item[p->plan.order[r.worst]].node];
+    status = hy_fail(HYLA_ENONFINITE, n->site, "a value that is not finite (NaN or infinity) from %s", hy_op_table[n->op].name);
+  }
+  return status;
+}
+
+int hy_program_find_nonfinite(hyla_program *p, char *const *in, char *const *out) {
+  p->check = true;
+  int status = hy_program_run(p, in, out);
+  p->check = false;
+  return status;
+}

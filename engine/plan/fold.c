@@ -1,0 +1,73 @@
+/* Constant folding: what depends on constants alone is computed once, kept on its node, and shared by every program of
+ * the graph (so step and adjoint step read one copy, packed once). Views of constants cost nothing and stay views. */
+#include "plan/plan.h"
+
+static bool is_view(int op) { return op == HY_OP_reshape || op == HY_OP_transpose || op == HY_OP_expand || op == HY_OP_slice; }
+
+enum { VARIABLE, NUMBER, CONSTANT }; /* numbers alone (fills) are the simplifier's business */
+
+static int kind_of(const hyla_graph *g, hy_ref r, const uint8_t *kind) {
+  const hy_node *n = &g->node[r];
+  if (n->op == HY_OP_constant || n->folded) return CONSTANT;
+  if (n->op == HY_OP_fill) return NUMBER;
+  if (!n->n_in) return VARIABLE;
+  int k = NUMBER;
+  for (int i = 0; i < n->n_in; i++) {
+    if (kind[n->in[i]] == VARIABLE) return VARIABLE;
+    if (kind[n->in[i]] == CONSTANT) k = CONSTANT;
+  }
+  return k;
+}
+
+/* A constant is worth computing where its value leaves the constant part: used by something variable, by a view, or
+ * as an output. */
+static int collect(const hyla_graph *g, int n_out, const hy_ref *out, const uint8_t *mark, uint8_t *kind, hy_ref *list) {
+  int n = 0;
+  uint8_t *wanted = hy_calloc((size_t)g->count + 1, 1);
+  if (!wanted) return HYLA_ENOMEM;
+  for (hy_ref r = 0; r < g->count; r++) {
+    if (!mark[r]) continue;
+    kind[r] = (uint8_t)kind_of(g, r, kind);
+    for (int i = 0; i < g->node[r].n_in; i++)
+      if (kind[r] != CONSTANT || is_view(g->node[r].op)) wanted[g->node[r].in[i]] = 1;
+  }
+  for (int i = 0; i < n_out; i++) wanted[out[i]] = 1;
+  for (hy_ref r = 0; r < g->count; r++) {
+    const hy_node *x = &g->node[r];
+    if (wanted[r] && mark[r] && kind[r] == CONSTANT && x->op != HY_OP_constant && !is_view(x->op) && !x->folded) list[n++] = r;
+  }
+  hy_free(wanted);
+  return n;
+}
+
+static int compute(hyla_graph *g, int n, const hy_ref *list) {
+  hyla_program *program = NULL;
+  hyla_tensor **value = hy_calloc((size_t)n, sizeof(hyla_tensor *));
+  int status = value ? hy_program_new(g, 0, NULL, n, list, NULL, &program) : HYLA_ENOMEM;
+  if (!status) status = hyla_program_run(program, NULL, value);
+  for (int i = 0; i < n && !status; i++) {
+    g->node[list[i]].folded = value[i];
+    value[i] = NULL;
+  }
+  for (int i = 0; value && i < n; i++) hyla_tensor_drop(value[i]);
+  hy_free(value);
+  hyla_program_drop(program);
+  return status;
+}
+
+int hy_fold_constants(hyla_graph *g, int n_out, const hy_ref *out) {
+  size_t count = (size_t)g->count + 1;
+  uint8_t *mark = hy_calloc(count, 1), *kind = hy_calloc(count, 1);
+  hy_ref *list = hy_alloc(count * sizeof *list);
+  int n = mark && kind && list ? 0 : HYLA_ENOMEM;
+  if (!n) hy_graph_reach(g, n_out, out, mark);
+  if (!n) n = collect(g, n_out, out, mark, kind, list);
+  /* A program made of constants alone (an eager expression) is itself the computation. */
+  bool all = true;
+  for (int i = 0; i < n_out && n > 0; i++) all &= kind[out[i]] != VARIABLE;
+  int status = n < 0 ? n : n > 0 && !all ? compute(g, n, list) : 0;
+  hy_free(mark);
+  hy_free(kind);
+  hy_free(list);
+  return status;
+}

@@ -1,0 +1,276 @@
+/* Products of matrices: which kernel, decided by shapes, layout and density of constants alone.
+ *
+ *   rows      y [n, m] = A [n, k] B, A row-major, m few: split by rows of A
+ *   gram      y [n, m] = X' G, X [k, n] row-major, m few, k long: partial sums over chunks of X's rows
+ *   columns   n few and m many: the transposed problem y' = B' A' as one of the above
+ *   tiles     everything else: BLAS on tiles of the result, whose sizes are a function of the shape
+ *
+ * A constant of low density in the place of A or X is packed as sparse rows, once. */
+#include "plan/plan.h"
+
+enum { LONG = 64 };            /* fewest rows worth partial sums */
+enum { SPARSE_SIZE = 1 << 14 };/* smallest constant worth packing */
+static const double sparse_below = 0.3;
+
+/* ---- run functions. p: k, m, leading dimensions ---- */
+
+static int run_rows(const hy_item *it, const hy_block *b) {
+  hy_kernel_rows_product(b->hi - b->lo, it->p[0], it->p[1], hy_result(it, b, b->lo), it->p[1], hy_operand(it, b, 0, b->lo), it->p[2],
+                         hy_operand(it, b, 1, 0), it->shape.dtype);
+  return 0;
+}
+
+static int run_sparse_rows(const hy_item *it, const hy_block *b) {
+  hy_sparse_rows_product(it->sparse, b->lo, b->hi, it->p[1], hy_result(it, b, b->lo), it->p[1], hy_operand(it, b, 1, 0));
+  return 0;
+}
+
+static char *part_of(const hy_item *it, const hy_block *b) {
+  return hy_item_base(b, it) + (size_t)b->chunk * (size_t)(it->p[0] * it->p[1]) * it->element;
+}
+
+static int run_gram(const hy_item *it, const hy_block *b) {
+  hy_kernel_rows_gram(b->hi - b->lo, it->p[0], it->p[1], part_of(it, b), hy_operand(it, b, 0, b->lo), it->p[2],
+                      hy_operand(it, b, 1, b->lo), it->p[3], b->lo == b->chunk_lo, it->shape.dtype);
+  return 0;
+}
+
+static int run_sparse_gram(const hy_item *it, const hy_block *b) {
+  hy_sparse_rows_gram(it->sparse, b->chunk, it->p[1], part_of(it, b), hy_operand(it, b, 1, b->lo), it->p[3]);
+  return 0;
+}
+
+/* Rows of the sum of partial products, in order of chunks. p: parts, elements of one */
+static int run_join(const hy_item *it, const hy_block *b) {
+  char *out = hy_result(it, b, b->lo);
+  const char *part = hy_operand(it, b, 0, 0) + (size_t)(b->lo * it->row) * it->element;
+  int64_t n = (b->hi - b->lo) * it->row;
+  hy_kernel_copy(1, (int32_t[]){(int32_t)n}, out, part, (int64_t[]){1}, it->element);
+  for (int64_t i = 1; i < it->p[0]; i++) it->map(n, out, out, 1, part + (size_t)(i * it->p[1]) * it->element, 1, NULL, 0);
+  return 0;
+}
+
+/* p: m, n, k, tile rows of the result or columns (flag[0]); per operand the leading dimension and transposition */
+typedef struct gemm_operand {
+  bool transposed;
+  int64_t ld;
+} gemm_operand;
+
+static gemm_operand operand_of(const hy_view *v) {
+  int r = v->rank;
+  bool t = v->dim[r - 1] != 1 && v->stride[r - 1] != 1;
+  int64_t ld = t ? v->stride[r - 1] : v->stride[r - 2];
+  int64_t least = t ? v->dim[r - 2] : v->dim[r - 1];
+  return (gemm_operand){t, ld > least ? ld : least};
+}
+
+static int64_t batch_offset(const hy_view *v, int64_t batch) {
+  int64_t at = 0;
+  for (int i = v->rank - 3; i >= 0; i--) {
+    at += batch % v->dim[i] * v->stride[i];
+    batch /= v->dim[i];
+  }
+  return at;
+}
+
+static int run_tiles(const hy_item *it, const hy_block *b) {
+  const hy_view *x = &it->in[0], *y = &it->in[1];
+  int64_t m = it->p[0], n = it->p[1], k = it->p[2], tile = it->p[3], along = it->flag[0] ? n : m;
+  int64_t tiles = (along + tile - 1) / tile;
+  gemm_operand X = operand_of(x), Y = operand_of(y);
+  for (int64_t u = b->lo; u < b->hi; u++) {
+    int64_t batch = u / tiles, lo = u % tiles * tile, size = along - lo < tile ? along - lo : tile;
+    int64_t at_x = batch_offset(x, batch) + (it->flag[0] ? 0 : lo * x->stride[x->rank - 2]);
+    int64_t at_y = batch_offset(y, batch) + (it->flag[0] ? lo * y->stride[y->rank - 1] : 0);
+    int64_t at = batch * m * n + (it->flag[0] ? lo : lo * n), e = (int64_t)it->element;
+    hy_kernel_gemm(X.transposed, Y.transposed, it->flag[0] ? m : size, it->flag[0] ? size : n, k, hy_result(it, b, 0) + at * e, n,
+                   hy_operand(it, b, 0, 0) + at_x * e, X.ld, hy_operand(it, b, 1, 0) + at_y * e, Y.ld, it->shape.dtype);
+  }
+  return 0;
+}
+
+/* ---- sparse constants ---- */
+
+typedef struct sparse_pack {
+  hy_pack pack;
+  hy_sparse *sparse; /* NULL: looked at and found dense */
+  const void *data;
+  int64_t rows, row;
+} sparse_pack;
+enum { PACK_SPARSE = 1 };
+
+static void release(hy_pack *pack) {
+  sparse_pack *s = (sparse_pack *)(void *)pack;
+  hy_sparse_drop(s->sparse);
+  hy_free(s);
+}
+
+/* The packed form of a constant [n, k] matrix, made when first asked for; *out = NULL where it is not sparse. */
+static int sparse_of(hy_plan *p, const hy_view *v, hy_sparse **out) {
+  const hy_item *it = &p->item[v->item];
+  *out = NULL;
+  if (it->place != HY_IN_CONSTANT || hy_view_size(v) < SPARSE_SIZE || !hy_view_contiguous(v)) return 0;
+  hy_storage *storage = it->tensor->storage;
+  const char *data = (const char *)storage->data + (size_t)(it->tensor->offset + v->offset) * it->element;
+  for (hy_pack *q = storage->packs; q; q = q->next) {
+    sparse_pack *s = (sparse_pack *)(void *)q;
+    if (q->kind != PACK_SPARSE || s->data != data || s->rows != v->dim[0] || s->row != v->dim[1]) continue;
+    *out = s->sparse;
+    return 0;
+  }
+  sparse_pack *s = hy_calloc(1, sizeof *s);
+  if (!s) return HYLA_ENOMEM;
+  *s = (sparse_pack){.pack = {storage->packs, PACK_SPARSE, release}, .data = data, .rows = v->dim[0], .row = v->dim[1]};
+  int64_t bound[1025];
+  hy_chunks chunks = hy_chunks_of(v->dim[0]);
+  for (int i = 0; i <= chunks.n; i++) bound[i] = i * chunks.size < v->dim[0] ? i * chunks.size : v->dim[0];
+  int status = 0;
+  if (hy_kernel_density(v->dim[0], v->dim[1], data, v->dim[1], it->shape.dtype) < sparse_below)
+    status = hy_sparse_pack(v->dim[0], v->dim[1], data, v->dim[1], it->shape.dtype, chunks.n, bound, &s->sparse);
+  if (status) {
+    hy_free(s);
+    return status;
+  }
+  storage->packs = &s->pack;
+  *out = s->sparse;
+  return 0;
+}
+
+/* ---- choosing ---- */
+
+static hy_view transposed(const hy_view *v) {
+  hy_view t = *v;
+  int r = v->rank;
+  t.dim[r - 2] = v->dim[r - 1], t.dim[r - 1] = v->dim[r - 2];
+  t.stride[r - 2] = v->stride[r - 1], t.stride[r - 1] = v->stride[r - 2];
+  return t;
+}
+
+static bool rows_contiguous(const hy_plan *p, const hy_view *v) {
+  if (p->item[v->item].place == HY_IN_FILL) return false;
+  return (v->dim[1] == 1 || v->stride[1] == 1) && (v->dim[0] == 1 || v->stride[0] >= v->dim[1]);
+}
+static int64_t leading(const hy_view *v) { return v->dim[0] == 1 ? v->dim[1] : v->stride[0]; }
+
+static hy_item *product_item(hy_plan *p, hy_ref r, hy_item_run *run, const char *label, int64_t rows, int64_t row, hy_split split) {
+  hyla_shape s = {.dtype = p->graph->node[r].shape.dtype, .rank = 2, .dim = {(int32_t)rows, (int32_t)row}};
+  hy_item *it = hy_item_new(p, run, label, &s, split);
+  if (it) it->node = r;
+  return it;
+}
+
+/* out [n, m] = A [n, k] B [k, m] */
+static int lower_rows(hy_plan *p, hy_ref r, hy_view A, hy_view B, hy_view *out) {
+  hy_sparse *sparse;
+  int status = sparse_of(p, &A, &sparse);
+  hy_view W = sparse ? B : transposed(&B);
+  if (!status) status = hy_view_make_contiguous(p, r, &W);
+  if (status) return status;
+  int64_t n = A.dim[0], k = A.dim[1], m = B.dim[1];
+  hy_item *it = product_item(p, r, sparse ? run_sparse_rows : run_rows, sparse ? "matmul rows sparse" : "matmul rows", n, m, HY_ROWS);
+  if (!it) return HYLA_ENOMEM;
+  it->sparse = sparse;
+  it->p[0] = k;
+  it->p[1] = m;
+  it->p[2] = leading(&A);
+  it->flops = 2.0 * (double)n * (double)k * (double)m;
+  if (!status) status = hy_item_reads(p, it, &A);
+  if (!status) status = hy_item_reads(p, it, &W);
+  *out = hy_view_of(p, p->n_item - 1);
+  return status;
+}
+
+/* out [n, m] = X' G, X [k, n], G [k, m] */
+static int lower_gram(hy_plan *p, hy_ref r, hy_view X, hy_view G, hy_view *out) {
+  hy_sparse *sparse;
+  int status = sparse_of(p, &X, &sparse);
+  if (!status && !rows_contiguous(p, &G)) status = hy_view_materialise(p, r, &G);
+  if (status) return status;
+  int64_t k = X.dim[0], n = X.dim[1], m = G.dim[1];
+  hy_chunks chunks = hy_chunks_of(k);
+  hy_item *it = product_item(p, r, sparse ? run_sparse_gram : run_gram, sparse ? "matmul gram sparse" : "matmul gram", chunks.n, n * m, HY_PARTS);
+  if (!it) return HYLA_ENOMEM;
+  it->extent = k;
+  it->sparse = sparse;
+  it->whole_chunk = sparse != NULL;
+  it->p[0] = n;
+  it->p[1] = m;
+  it->p[2] = leading(&X);
+  it->p[3] = leading(&G);
+  it->flops = 2.0 * (double)n * (double)k * (double)m;
+  status = hy_item_reads(p, it, &X);
+  if (!status) status = hy_item_reads(p, it, &G);
+  hy_view parts = hy_view_of(p, p->n_item - 1);
+  if (status || !(it = product_item(p, r, run_join, "join", n, m, HY_ROWS))) return status ? status : HYLA_ENOMEM;
+  it->map = hy_kernel_map(HY_OP_add, it->shape.dtype);
+  it->p[0] = chunks.n;
+  it->p[1] = n * m;
+  it->flops = (double)(chunks.n * n * m);
+  status = hy_item_reads(p, it, &parts);
+  *out = hy_view_of(p, p->n_item - 1);
+  return status;
+}
+
+/* One of the two, for m few; false in *done where neither fits. */
+static int lower_few(hy_plan *p, hy_ref r, const hy_view *A, const hy_view *B, hy_view *out, bool *done) {
+  hy_view At = transposed(A);
+  *done = B->dim[1] <= HY_FEW;
+  if (!*done) return 0;
+  if (rows_contiguous(p, A)) return lower_rows(p, r, *A, *B, out);
+  if (rows_contiguous(p, &At) && A->dim[1] >= LONG) return lower_gram(p, r, At, *B, out);
+  *done = false;
+  return 0;
+}
+
+static int make_gemm_operand(hy_plan *p, hy_ref r, hy_view *v) {
+  int rank = v->rank;
+  hy_view t = transposed(v), last = *v;
+  last.rank = t.rank = 2;
+  for (int i = 0; i < 2; i++) {
+    last.dim[i] = v->dim[rank - 2 + i], last.stride[i] = v->stride[rank - 2 + i];
+    t.dim[i] = v->dim[rank - 1 - i], t.stride[i] = v->stride[rank - 1 - i];
+  }
+  return rows_contiguous(p, &last) || rows_contiguous(p, &t) ? 0 : hy_view_materialise(p, r, v);
+}
+
+static int lower_tiles(hy_plan *p, hy_ref r, hy_view A, hy_view B) {
+  const hyla_shape *s = &p->graph->node[r].shape;
+  int status = make_gemm_operand(p, r, &A);
+  if (!status) status = make_gemm_operand(p, r, &B);
+  hy_item *it = status ? NULL : hy_item_new(p, run_tiles, "matmul", s, HY_TILES);
+  if (!it) return status ? status : HYLA_ENOMEM;
+  int64_t m = s->dim[s->rank - 2], n = s->dim[s->rank - 1], k = A.dim[A.rank - 1], batch = hy_shape_size(s) / (m * n);
+  it->node = r;
+  it->flops = 2.0 * (double)m * (double)n * (double)k * (double)batch;
+  it->p[0] = m;
+  it->p[1] = n;
+  it->p[2] = k;
+  it->flag[0] = n > m;
+  int64_t along = it->flag[0] ? n : m, tiles = (int64_t)(it->flops / (double)batch / 4e6) + 1;
+  if (tiles > 16) tiles = 16;
+  it->p[3] = (along + tiles - 1) / tiles;
+  if (tiles > 1) it->p[3] = (it->p[3] + 15) / 16 * 16;
+  it->extent = batch * ((along + it->p[3] - 1) / it->p[3]);
+  status = hy_item_reads(p, it, &A);
+  if (!status) status = hy_item_reads(p, it, &B);
+  p->view[r] = hy_view_of(p, p->n_item - 1);
+  return status;
+}
+
+int hy_lower_matmul(hy_plan *p, hy_ref r) {
+  const hy_node *n = &p->graph->node[r];
+  hy_view A = p->view[n->in[0]], B = p->view[n->in[1]], out;
+  if (n->attr.v[0]) A = transposed(&A);
+  if (n->attr.v[1]) B = transposed(&B);
+  bool done = false;
+  int status = A.rank == 2 ? lower_few(p, r, &A, &B, &out, &done) : 0;
+  if (!status && !done && A.rank == 2) {
+    hy_view At = transposed(&A), Bt = transposed(&B);
+    status = lower_few(p, r, &Bt, &At, &out, &done);
+    if (!status && done) out = transposed(&out);
+  }
+  if (status) return status;
+  if (!done) return lower_tiles(p, r, A, B);
+  p->view[r] = out;
+  return 0;
+}

@@ -1,0 +1,145 @@
+/* Memory: what a value needs is decided by who reads it. A value that only its own phase reads, row by row, lives in a
+ * thread's scratch, one block at a time; others live in the arena from their phase to the last that reads them. */
+#include "plan/plan.h"
+#include <stdlib.h>
+
+static const size_t cache_bytes = 160 << 10; /* a block's rows of all that a phase touches: about half of a small L2 */
+static size_t aligned(size_t n) { return (n + 63) & ~(size_t)63; }
+
+/* last[i]: the last phase that reads item i; local[i]: all readers are in its own phase, row by row */
+static void find_readers(const hy_plan *p, int *last, bool *local) {
+  for (int i = 0; i < p->n_item; i++) {
+    last[i] = p->item[i].phase;
+    local[i] = p->item[i].split == HY_ROWS && p->item[i].place == HY_IN_NOWHERE;
+  }
+  for (int i = 0; i < p->n_item; i++)
+    for (int j = 0; j < p->item[i].n_in; j++) {
+      int from = p->item[i].in[j].item;
+      if (p->item[i].phase > last[from]) last[from] = p->item[i].phase;
+      if (p->item[i].phase != p->item[from].phase || !hy_view_aligned(p, &p->item[i].in[j], p->item[i].extent)) local[from] = false;
+    }
+}
+
+/* ---- blocks ---- */
+
+static size_t row_bytes(const hy_plan *p, const hy_phase *ph) {
+  size_t bytes = 0;
+  for (int k = ph->first; k < ph->first + ph->n; k++) {
+    const hy_item *it = &p->item[p->order[k]];
+    if (it->split == HY_ROWS) bytes += (size_t)it->row * it->element;
+    for (int j = 0; j < it->n_in; j++) {
+      const hy_view *v = &it->in[j];
+      if (p->item[v->item].split == HY_LEAF && v->rank && v->dim[0] == it->extent && it->extent > 1 && v->stride[0])
+        bytes += (size_t)(hy_view_size(v) / v->dim[0]) * p->item[v->item].element;
+    }
+  }
+  return bytes ? bytes : 1;
+}
+
+static void cut_phase(const hy_plan *p, hy_phase *ph) {
+  ph->parallel = ph->flops > 30e3;
+  if (ph->split != HY_ROWS) {
+    ph->unit = ph->block = 1;
+    ph->units = (int)ph->extent;
+    return;
+  }
+  hy_chunks chunks = hy_chunks_of(ph->extent);
+  bool whole_chunk = false;
+  for (int k = ph->first; k < ph->first + ph->n; k++) whole_chunk |= p->item[p->order[k]].whole_chunk;
+  int64_t block = (int64_t)(cache_bytes / row_bytes(p, ph)) / 16 * 16;
+  if (block < 16) block = 16; /* blocks begin at multiples of 16 rows in a chunk: the lanes of sums */
+  /* Without partial sums the cut is free: a few units a thread, or all at once where there is little to do. */
+  ph->unit = ph->has_parts ? chunks.size : ph->parallel ? (ph->extent + 15) / 16 : ph->extent;
+  if (block > ph->unit || whole_chunk) block = ph->unit;
+  ph->block = block;
+  ph->units = (int)((ph->extent + ph->unit - 1) / ph->unit);
+}
+
+/* ---- scratch: values of one block, memory shared along the phase ---- */
+
+typedef struct slot { size_t offset, bytes; int until; } slot;
+typedef struct shelf { slot *slot; int n, capacity; size_t top; } shelf;
+
+/* First fit among what is not in use at `now`; slots are kept in order of offset. */
+static int shelve(shelf *s, size_t bytes, int now, int until, size_t *offset) {
+  int kept = 0;
+  for (int i = 0; i < s->n; i++)
+    if (s->slot[i].until >= now) s->slot[kept++] = s->slot[i];
+  s->n = kept;
+  size_t at = 0;
+  int k = 0;
+  while (k < s->n && s->slot[k].offset < at + bytes) {
+    at = s->slot[k].offset + s->slot[k].bytes;
+    k++;
+  }
+  if (HY_GROW(s->slot, s->capacity, s->n)) return HYLA_ENOMEM;
+  for (int i = s->n; i > k; i--) s->slot[i] = s->slot[i - 1];
+  s->slot[k] = (slot){at, bytes, until};
+  s->n++;
+  if (at + bytes > s->top) s->top = at + bytes;
+  *offset = at;
+  return 0;
+}
+
+/* The last item of the phase, by position, that reads item i. */
+static int last_in_phase(const hy_plan *p, const hy_phase *ph, int i) {
+  int last = ph->first;
+  for (int k = ph->first; k < ph->first + ph->n; k++)
+    for (int j = 0; j < p->item[p->order[k]].n_in; j++)
+      if (p->item[p->order[k]].in[j].item == i) last = k;
+  return last;
+}
+
+static int place_scratch(hy_plan *p, hy_phase *ph, const bool *local) {
+  shelf s = {0};
+  int status = 0;
+  for (int k = ph->first; k < ph->first + ph->n && !status; k++) {
+    hy_item *it = &p->item[p->order[k]];
+    for (int j = 0; it->map && j < it->n_in && j < 3 && !status; j++) {
+      if (it->operand[j].stride >= 0) continue;
+      size_t offset;
+      status = shelve(&s, aligned((size_t)(ph->block * it->row) * it->element), k, k, &offset);
+      it->operand[j].scratch = (int64_t)offset;
+    }
+    if (!status && local[p->order[k]]) {
+      int until = last_in_phase(p, ph, p->order[k]);
+      it->place = HY_IN_SCRATCH;
+      status = shelve(&s, aligned((size_t)(ph->block * it->row) * it->element), k, until > k ? until : k, &it->offset);
+    }
+  }
+  ph->scratch = s.top;
+  if (s.top > p->scratch_bytes) p->scratch_bytes = s.top;
+  hy_free(s.slot);
+  return status;
+}
+
+static int place_arena(hy_plan *p, const int *last) {
+  shelf s = {0};
+  int status = 0;
+  for (int k = 0; k < p->n_phase && !status; k++)
+    for (int i = p->phase[k].first; i < p->phase[k].first + p->phase[k].n && !status; i++) {
+      hy_item *it = &p->item[p->order[i]];
+      if (it->place != HY_IN_NOWHERE) continue;
+      it->place = HY_IN_ARENA;
+      status = shelve(&s, aligned(it->bytes), k, last[p->order[i]], &it->offset);
+    }
+  p->arena_bytes = s.top;
+  hy_free(s.slot);
+  return status;
+}
+
+int hy_place_values(hy_plan *p) {
+  int *last = hy_alloc((size_t)(p->n_item + 1) * sizeof *last);
+  bool *local = hy_alloc((size_t)(p->n_item + 1) * sizeof *local);
+  int status = last && local ? 0 : HYLA_ENOMEM;
+  if (!status) find_readers(p, last, local);
+  for (int k = 0; k < p->n_phase && !status; k++) {
+    cut_phase(p, &p->phase[k]);
+    p->flops += p->phase[k].flops;
+    status = place_scratch(p, &p->phase[k], local);
+  }
+  if (!status) status = place_arena(p, last);
+  hy_free(last);
+  hy_free(local);
+  return status;
+}

@@ -1,0 +1,157 @@
+/* A program: a graph, planned. */
+#include "plan/plan.h"
+#include <string.h>
+
+static void release_plan(hy_plan *p) {
+  for (int i = 0; i < p->n_item; i++) hyla_tensor_drop(p->item[i].tensor);
+  hy_free(p->item);
+  hy_free(p->view);
+  hy_free(p->order);
+  hy_free(p->phase);
+  hy_free(p->reads);
+  hyla_graph_drop(p->graph);
+}
+
+void hyla_program_drop(hyla_program *p) {
+  if (!p) return;
+  release_plan(&p->plan);
+  hyla_graph_drop(p->source);
+  hy_free(p->arena);
+  hy_free(p->scratch);
+  hy_free(p->in_shape);
+  hy_free(p->out_shape);
+  hy_free(p->text.s);
+  hy_free(p);
+}
+
+static int make_plan(hyla_program *p, int n_in, const hy_ref *in, int n_out, const hy_ref *out, const int *donor) {
+  hyla_graph *g = p->source;
+  hy_plan *plan = &p->plan;
+  int status = hy_fold_constants(g, n_out, out);
+  hy_ref *map = status ? NULL : hy_alloc(((size_t)g->count + 1) * sizeof *map);
+  hy_ref *refs = hy_alloc(((size_t)n_in + (size_t)n_out + 1) * sizeof *refs);
+  plan->reads = hy_calloc((size_t)n_in + 1, sizeof *plan->reads);
+  if (!status && (!map || !refs || !plan->reads)) status = HYLA_ENOMEM;
+  if (!status) status = hy_simplify(g, n_out, out, &plan->graph, map);
+  for (int i = 0; i < n_in && !status; i++) refs[i] = map[in[i]];
+  for (int i = 0; i < n_out && !status; i++) refs[n_in + i] = map[out[i]];
+  plan->n_in = n_in;
+  plan->n_out = n_out;
+  plan->donor = donor;
+  if (!status) status = hy_lower(plan, refs, refs + n_in);
+  if (!status) status = hy_schedule(plan, refs + n_in);
+  if (!status) status = hy_place_values(plan);
+  plan->donor = NULL;
+  hy_free(map);
+  hy_free(refs);
+  return status;
+}
+
+static int check_refs(const hyla_graph *g, int n_in, const hy_ref *in, int n_out, const hy_ref *out) {
+  for (int i = 0; i < n_in; i++)
+    if (in[i] < 0 || in[i] >= g->count || g->node[in[i]].op != HY_OP_input)
+      return hy_fail(HYLA_EVALUE, NULL, "program: expected an input of the graph, got node %d", in[i]);
+  for (int i = 0; i < n_out; i++)
+    if (out[i] < 0 || out[i] >= g->count) return hy_fail(HYLA_EVALUE, NULL, "program: %d is no node of this graph", out[i]);
+  return 0;
+}
+
+int hy_program_new(hyla_graph *g, int n_in, const hy_ref *in, int n_out, const hy_ref *out, const int *donor, hyla_program **result) {
+  int status = check_refs(g, n_in, in, n_out, out);
+  hyla_program *p = status ? NULL : hy_calloc(1, sizeof *p);
+  if (!p) return status ? status : HYLA_ENOMEM;
+  p->source = hy_graph_keep(g);
+  p->in_shape = hy_calloc((size_t)n_in + 1, sizeof *p->in_shape);
+  p->out_shape = hy_calloc((size_t)n_out + 1, sizeof *p->out_shape);
+  if (!p->in_shape || !p->out_shape) status = HYLA_ENOMEM;
+  for (int i = 0; i < n_in && !status; i++) p->in_shape[i] = g->node[in[i]].shape;
+  for (int i = 0; i < n_out && !status; i++) p->out_shape[i] = g->node[out[i]].shape;
+  if (!status) status = make_plan(p, n_in, in, n_out, out, donor);
+  if (!status && !(p->arena = hy_alloc(p->plan.arena_bytes + 64))) status = HYLA_ENOMEM;
+  if (status) hyla_program_drop(p);
+  else *result = p;
+  return status;
+}
+
+int hyla_program_new(hyla_graph *g, int n_in, const int *in, int n_out, const int *out, hyla_program **p) {
+  return hy_program_new(g, n_in, in, n_out, out, NULL, p);
+}
+
+bool hy_program_reads(const hyla_program *p, int input) { return p->plan.reads[input]; }
+
+size_t hy_program_bytes(const hyla_program *p) { return p->plan.arena_bytes + p->plan.scratch_bytes * (size_t)p->scratch_threads; }
+
+/* ---- on tensors ---- */
+
+static char *first(const hyla_tensor *t) {
+  return (char *)t->storage->data + (size_t)t->offset * hy_dtype_size(t->shape.dtype);
+}
+
+/* The tensor itself, one reference more, or a contiguous copy of it. */
+static int borrow(hyla_tensor *t, const hyla_shape *want, int i, hyla_tensor **out) {
+  if (!t) return hy_fail(HYLA_EVALUE, NULL, "program: input %d is missing", i + 1);
+  if (!hy_shape_equal(&t->shape, want))
+    return hy_fail(HYLA_ESHAPE, NULL, "program: input %d: expected %s, got %s", i + 1, hy_shape_show(want).s, hy_shape_show(&t->shape).s);
+  if (hyla_tensor_contiguous(t)) {
+    *out = hyla_tensor_keep(t);
+    return 0;
+  }
+  int status = hyla_tensor_new(want, out);
+  return status ? status : hyla_tensor_copy(*out, t);
+}
+
+static int receive(hyla_tensor *t, const hyla_shape *want, int i, hyla_tensor **out) {
+  if (!t) return hyla_tensor_new(want, out);
+  if (!hy_shape_equal(&t->shape, want) || !hyla_tensor_contiguous(t))
+    return hy_fail(HYLA_ESHAPE, NULL, "program: output %d: expected a contiguous %s, got %s", i + 1, hy_shape_show(want).s,
+                   hy_shape_show(&t->shape).s);
+  *out = hyla_tensor_keep(t);
+  return 0;
+}
+
+int hyla_program_run(hyla_program *p, hyla_tensor *const *in, hyla_tensor **out) {
+  int n_in = p->plan.n_in, n_out = p->plan.n_out, n = n_in + n_out, status = 0;
+  hyla_tensor **held = hy_calloc((size_t)n + 1, sizeof(hyla_tensor *));
+  char **at = hy_calloc((size_t)n + 1, sizeof(char *));
+  if (!held || !at) status = HYLA_ENOMEM;
+  for (int i = 0; i < n_in && !status; i++)
+    if (p->plan.reads[i]) status = borrow(in[i], &p->in_shape[i], i, &held[i]);
+  for (int i = 0; i < n_out && !status; i++) status = receive(out[i], &p->out_shape[i], i, &held[n_in + i]);
+  for (int i = 0; i < n && !status; i++) at[i] = held[i] ? first(held[i]) : NULL;
+  if (!status) status = hy_program_run(p, at, at + n_in);
+  for (int i = 0; i < n_out && !status; i++)
+    if (!out[i]) out[i] = hyla_tensor_keep(held[n_in + i]);
+  for (int i = 0; held && i < n; i++) hyla_tensor_drop(held[i]);
+  hy_free(held);
+  hy_free(at);
+  return status;
+}
+
+/* ---- as text ---- */
+
+static int show_item(hyla_program *p, const hy_item *it, hy_text *t) {
+  static const char *const place[] = {"", "input", "constant", "number", "arena", "scratch", "output"};
+  const hy_node *n = &p->plan.graph->node[it->node];
+  int status = hy_text_add(t, "  %-20s %s in %s", it->label, hy_shape_show(&it->shape).s, place[it->place]);
+  if (!status && it->place == HY_IN_OUTPUT) status = hy_text_add(t, " %d", it->index + 1);
+  for (int j = 0; j < it->n_in && !status; j++) {
+    const hy_item *from = &p->plan.item[it->in[j].item];
+    if (from->place == HY_IN_FILL) status = hy_text_add(t, "%s%.9g", j ? ", " : " <- ", from->fill);
+    else status = hy_text_add(t, "%s%s%%%d", j ? ", " : " <- ", place[from->place][0] == 'i' ? "input " : "", from->node);
+  }
+  return status ? status : hy_text_add(t, "%s%s\n", n->site ? "  " : "", n->site ? n->site : "");
+}
+
+const char *hyla_program_print(hyla_program *p) {
+  const hy_plan *plan = &p->plan;
+  p->text.n = 0;
+  int status = hy_text_add(&p->text, "%d phases, %.3g MFLOP, arena %zu bytes, scratch %zu bytes a thread\n", plan->n_phase,
+                           plan->flops / 1e6, plan->arena_bytes, plan->scratch_bytes);
+  for (int k = 0; k < plan->n_phase && !status; k++) {
+    const hy_phase *ph = &plan->phase[k];
+    status = hy_text_add(&p->text, "phase %d: %lld rows, %d units of %lld in blocks of %lld%s\n", k + 1, (long long)ph->extent, ph->units,
+                         (long long)ph->unit, (long long)ph->block, ph->parallel ? ", on all threads" : "");
+    for (int i = ph->first; i < ph->first + ph->n && !status; i++) status = show_item(p, &plan->item[plan->order[i]], &p->text);
+  }
+  return status || !p->text.s ? "" : p->text.s;
+}
