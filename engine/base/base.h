@@ -14,10 +14,10 @@ int hy_fail(int status, const char *site, const char *format, ...) __attribute__
 int hy_fail_within(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* ---- memory.c: every byte of ours; 64-byte aligned. Sizes are remembered, so free needs none. ---- */
-void *hy_alloc(size_t size);                 /* NULL and the thread's message on failure; size 0 is fine */
-void *hy_calloc(size_t count, size_t size);  /* zeros; NULL on overflow too */
-void *hy_realloc(void *p, size_t size);      /* p may be NULL; on failure p stays */
-void hy_free(void *p);                       /* NULL is fine */
+void *hy_alloc(size_t size);                /* NULL and the thread's message on failure; size 0 is fine */
+void *hy_calloc(size_t count, size_t size); /* zeros; NULL on overflow too */
+void *hy_realloc(void *p, size_t size);     /* p may be NULL; on failure p stays */
+void hy_free(void *p);                      /* NULL is fine */
 char *hy_strdup(const char *text);
 /* Makes room for one more element in a growing array: 0 or HYLA_ENOMEM. */
 int hy_grow(void **array, int *capacity, int count, size_t element);
@@ -30,7 +30,7 @@ typedef struct hy_text {
 int hy_text_add(hy_text *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* ---- interrupt.c ---- */
-int hy_poll_interrupt(void);                 /* HYLA_EINTR (with words) when SIGINT or hyla_interrupt asked, else 0 */
+int hy_poll_interrupt(void); /* HYLA_EINTR (with words) when SIGINT or hyla_interrupt asked, else 0 */
 
 /* ---- random.c: Philox 4x32-10 (Salmon et al. 2011) ---- */
 void hy_philox(uint64_t seed, uint64_t stream, uint64_t counter, uint32_t out[4]);
@@ -42,7 +42,7 @@ void hy_philox(uint64_t seed, uint64_t stream, uint64_t counter, uint32_t out[4]
 void hy_parallel(int units, void (*work)(void *context, int unit, int thread), void *context);
 
 /* ---- file.c ---- */
-int hy_file_read(const char *path, void **data, size_t *size);   /* hy_alloc'ed, one zero byte after the end */
+int hy_file_read(const char *path, void **data, size_t *size); /* hy_alloc'ed, one zero byte after the end */
 /* As hyla_file_write, of several stretches of memory one after another. */
 typedef struct hy_bytes {
   const void *data;

@@ -23,7 +23,7 @@ static size_t append(char *text, size_t n, const char *format, va_list args) {
 }
 
 int hy_fail(int status, const char *site, const char *format, ...) {
-  char words[MESSAGE_SIZE] = "";  /* apart from `message`, which an argument may point into */
+  char words[MESSAGE_SIZE] = ""; /* apart from `message`, which an argument may point into */
   size_t n = 0;
   if (site && *site) {
     int length = snprintf(words, sizeof words, "%s: ", site);
@@ -48,10 +48,6 @@ int hy_fail_within(int status, const char *format, ...) {
   return status;
 }
 
-const char *hyla_error(void) {
-  return message;
-}
+const char *hyla_error(void) { return message; }
 
-const char *hyla_version(void) {
-  return HYLA_VERSION;
-}
+const char *hyla_version(void) { return HYLA_VERSION; }

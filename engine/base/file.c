@@ -50,7 +50,7 @@ int hy_file_read(const char *path, void **data, size_t *size) {
   int fd = open(path, O_RDONLY | O_CLOEXEC);
   if (fd < 0) return fail_io(path, "cannot be opened");
   int status = read_open(fd, path, data, size);
-  close(fd);  /* read only: nothing can be lost by it */
+  close(fd); /* read only: nothing can be lost by it */
   return status;
 }
 
@@ -64,9 +64,7 @@ static int sync_path(const char *path, const char *reported) {
   return status;
 }
 
-int hyla_file_sync(const char *path) {
-  return sync_path(path, path);
-}
+int hyla_file_sync(const char *path) { return sync_path(path, path); }
 
 /* A rename is on disk only when its folder is. */
 static int sync_folder_of(const char *path) {

@@ -6,24 +6,16 @@
 #include <string.h>
 
 static volatile sig_atomic_t requested;
-static struct sigaction before;  /* the action that ours replaced */
+static struct sigaction before; /* the action that ours replaced */
 static bool installed;
 
-void hyla_interrupt(void) {
-  requested = 1;
-}
+void hyla_interrupt(void) { requested = 1; }
 
-int hyla_interrupted(void) {
-  return requested != 0;
-}
+int hyla_interrupted(void) { return requested != 0; }
 
-void hyla_interrupt_clear(void) {
-  requested = 0;
-}
+void hyla_interrupt_clear(void) { requested = 0; }
 
-int hy_poll_interrupt(void) {
-  return requested ? hy_fail(HYLA_EINTR, NULL, "interrupted") : HYLA_OK;
-}
+int hy_poll_interrupt(void) { return requested ? hy_fail(HYLA_EINTR, NULL, "interrupted") : HYLA_OK; }
 
 static void on_sigint(int signal) {
   (void)signal;
@@ -35,7 +27,7 @@ int hyla_interrupt_on_sigint(int on) {
   struct sigaction ours;
   memset(&ours, 0, sizeof ours);
   ours.sa_handler = on_sigint;
-  ours.sa_flags = SA_RESTART;  /* reads and writes under way go on: only the engine looks at the flag */
+  ours.sa_flags = SA_RESTART; /* reads and writes under way go on: only the engine looks at the flag */
   sigemptyset(&ours.sa_mask);
   if (sigaction(SIGINT, on ? &ours : &before, on ? &before : NULL))
     return hy_fail(HYLA_EVALUE, NULL, "SIGINT: the handler cannot be changed: %s", strerror(errno));

@@ -10,13 +10,13 @@
 enum { LINE = 64 };
 
 typedef struct header {
-  size_t size;   /* what the caller asked for */
-  size_t taken;  /* what it costs: header and padding too; this is what is accounted */
+  size_t size;  /* what the caller asked for */
+  size_t taken; /* what it costs: header and padding too; this is what is accounted */
 } header;
 _Static_assert(sizeof(header) <= LINE, "the header must leave blocks aligned");
 
-static _Atomic size_t current, peak, limit;  /* bytes; limit 0: none */
-static _Atomic int64_t fail_at;              /* allocations until one fails; 0: off */
+static _Atomic size_t current, peak, limit; /* bytes; limit 0: none */
+static _Atomic int64_t fail_at;             /* allocations until one fails; 0: off */
 
 typedef struct size_text {
   char s[32];
@@ -81,9 +81,7 @@ void *hy_calloc(size_t count, size_t size) {
   return p;
 }
 
-static header *header_of(void *p) {
-  return (header *)((char *)p - LINE);
-}
+static header *header_of(void *p) { return (header *)((char *)p - LINE); }
 
 /* By hand: realloc does not keep the alignment. */
 void *hy_realloc(void *p, size_t size) {
@@ -101,17 +99,11 @@ void hy_free(void *p) {
   free(header_of(p));
 }
 
-double hyla_memory_current(void) {
-  return (double)atomic_load(&current);
-}
+double hyla_memory_current(void) { return (double)atomic_load(&current); }
 
-double hyla_memory_peak(void) {
-  return (double)atomic_load(&peak);
-}
+double hyla_memory_peak(void) { return (double)atomic_load(&peak); }
 
-void hyla_memory_reset_peak(void) {
-  atomic_store(&peak, atomic_load(&current));
-}
+void hyla_memory_reset_peak(void) { atomic_store(&peak, atomic_load(&current)); }
 
 void hyla_memory_limit(double bytes) {
   size_t allowed = 0;
@@ -119,10 +111,6 @@ void hyla_memory_limit(double bytes) {
   atomic_store(&limit, allowed);
 }
 
-double hyla_memory_get_limit(void) {
-  return (double)atomic_load(&limit);
-}
+double hyla_memory_get_limit(void) { return (double)atomic_load(&limit); }
 
-void hyla_memory_fail_at(double n) {
-  atomic_store(&fail_at, n >= 1 ? (int64_t)n : 0);
-}
+void hyla_memory_fail_at(double n) { atomic_store(&fail_at, n >= 1 ? (int64_t)n : 0); }

@@ -5,8 +5,8 @@
 enum { ROUNDS = 10 };
 
 void hy_philox(uint64_t seed, uint64_t stream, uint64_t counter, uint32_t out[4]) {
-  const uint32_t multiplier0 = 0xD2511F53u, multiplier1 = 0xCD9E8D57u;  /* chosen by the authors for avalanche */
-  const uint32_t weyl0 = 0x9E3779B9u, weyl1 = 0xBB67AE85u;              /* golden ratio; sqrt(3) - 1 */
+  const uint32_t multiplier0 = 0xD2511F53u, multiplier1 = 0xCD9E8D57u; /* chosen by the authors for avalanche */
+  const uint32_t weyl0 = 0x9E3779B9u, weyl1 = 0xBB67AE85u;             /* golden ratio; sqrt(3) - 1 */
   uint32_t key0 = (uint32_t)seed, key1 = (uint32_t)(seed >> 32);
   uint32_t c0 = (uint32_t)counter, c1 = (uint32_t)(counter >> 32);
   uint32_t c2 = (uint32_t)stream, c3 = (uint32_t)(stream >> 32);

@@ -26,20 +26,18 @@ static void *_Atomic loop_context;
 static _Atomic int loop_units, finished, sleepers;
 static atomic_bool stopping;
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;     /* with `wake`: sleeping workers */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* with `wake`: sleeping workers */
 static pthread_cond_t wake = PTHREAD_COND_INITIALIZER;
-static pthread_mutex_t callers = PTHREAD_MUTEX_INITIALIZER;  /* held while a loop runs; guards the three below */
+static pthread_mutex_t callers = PTHREAD_MUTEX_INITIALIZER; /* held while a loop runs; guards the three below */
 static pthread_t worker[MAX_THREADS];
-static int workers;      /* running */
-static int attempted;    /* asked for: the system may have given fewer */
+static int workers;   /* running */
+static int attempted; /* asked for: the system may have given fewer */
 
-static _Atomic int wanted;  /* threads, the caller's own too; 0: not yet known */
+static _Atomic int wanted; /* threads, the caller's own too; 0: not yet known */
 static _Thread_local int this_thread;
 static _Thread_local bool inside;
 
-static uint32_t left_in(uint64_t t) {
-  return (uint32_t)t;
-}
+static uint32_t left_in(uint64_t t) { return (uint32_t)t; }
 
 static void pause_briefly(void) {
   for (int i = 0; i < PAUSES; i++) {
@@ -71,9 +69,7 @@ static void take_units(int thread) {
   }
 }
 
-static bool nothing_to_do(void) {
-  return !left_in(atomic_load(&ticket)) && !atomic_load(&stopping);
-}
+static bool nothing_to_do(void) { return !left_in(atomic_load(&ticket)) && !atomic_load(&stopping); }
 
 static void sleep_until_called(void) {
   pthread_mutex_lock(&lock);
@@ -134,7 +130,7 @@ static void start_workers(int count) {
   stop_workers();
   sigset_t all, old;
   sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &old);  /* workers inherit this: signals are for the program's own threads */
+  pthread_sigmask(SIG_SETMASK, &all, &old); /* workers inherit this: signals are for the program's own threads */
   while (workers < count) {
     if (pthread_create(&worker[workers], NULL, run_worker, (void *)(intptr_t)(workers + 1))) break;
     workers++;
@@ -177,7 +173,7 @@ static void run_together(int units, hy_work *work, void *context) {
 
 void hy_parallel(int units, void (*work)(void *context, int unit, int thread), void *context) {
   int threads = units > 1 && !inside ? hyla_threads(0) : 1;
-  if (threads <= 1 || pthread_mutex_trylock(&callers)) {  /* another thread has the pool: this one works alone */
+  if (threads <= 1 || pthread_mutex_trylock(&callers)) { /* another thread has the pool: this one works alone */
     run_here(units, work, context);
     return;
   }
@@ -205,8 +201,7 @@ static int threads_by_default(void) {
 }
 
 int hyla_threads(int n) {
-  if (n < 0 || n > MAX_THREADS)
-    return hy_fail(HYLA_EVALUE, NULL, "threads: expected 1 to %d, got %d", MAX_THREADS, n);
+  if (n < 0 || n > MAX_THREADS) return hy_fail(HYLA_EVALUE, NULL, "threads: expected 1 to %d, got %d", MAX_THREADS, n);
   if (n) {
     atomic_store(&wanted, n);
     return n;

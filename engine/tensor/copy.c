@@ -8,13 +8,13 @@
 /* ---- walking two tensors of equal dimensions, row by row in row-major order ---- */
 
 typedef struct walk {
-  int rank;                                    /* axes around the row */
-  int64_t dim[HYLA_MAX_RANK], n;               /* n: length of the row */
-  int64_t a[HYLA_MAX_RANK], b[HYLA_MAX_RANK];  /* strides, in elements */
-  int64_t a_row, b_row;                        /* strides along the row */
+  int rank;                                   /* axes around the row */
+  int64_t dim[HYLA_MAX_RANK], n;              /* n: length of the row */
+  int64_t a[HYLA_MAX_RANK], b[HYLA_MAX_RANK]; /* strides, in elements */
+  int64_t a_row, b_row;                       /* strides along the row */
   int64_t at[HYLA_MAX_RANK];
-  int64_t a_at, b_at;                          /* where the current row starts, in elements */
-  int64_t left;                                /* rows to come, the current one included */
+  int64_t a_at, b_at; /* where the current row starts, in elements */
+  int64_t left;       /* rows to come, the current one included */
 } walk;
 
 /* Axes that continue one another in both tensors become one. */
@@ -65,11 +65,11 @@ static void walk_on(walk *w) {
 
 typedef void copy_row(int64_t n, void *to, int64_t to_step, const void *from, int64_t from_step);
 
-#define COPY_ROW(name, to_type, from_type)                                                          \
-  static void name(int64_t n, void *to, int64_t to_step, const void *from, int64_t from_step) {    \
-    to_type *y = to;                                                                                \
-    const from_type *x = from;                                                                      \
-    for (int64_t i = 0; i < n; i++) y[i * to_step] = (to_type)x[i * from_step];                     \
+#define COPY_ROW(name, to_type, from_type)                                                      \
+  static void name(int64_t n, void *to, int64_t to_step, const void *from, int64_t from_step) { \
+    to_type *y = to;                                                                            \
+    const from_type *x = from;                                                                  \
+    for (int64_t i = 0; i < n; i++) y[i * to_step] = (to_type)x[i * from_step];                 \
   }
 COPY_ROW(float_from_float, float, float)
 COPY_ROW(float_from_double, float, double)
@@ -82,10 +82,11 @@ COPY_ROW(int_from_double, int32_t, double)
 COPY_ROW(int_from_int, int32_t, int32_t)
 #undef COPY_ROW
 
-static copy_row *const row_copier[3][3] = {  /* [to][from] */
-  [HYLA_FLOAT32] = {float_from_float, float_from_double, float_from_int},
-  [HYLA_FLOAT64] = {double_from_float, double_from_double, double_from_int},
-  [HYLA_INT32] = {int_from_float, int_from_double, int_from_int},
+/* [to][from] */
+static copy_row *const row_copier[3][3] = {
+    [HYLA_FLOAT32] = {float_from_float, float_from_double, float_from_int},
+    [HYLA_FLOAT64] = {double_from_float, double_from_double, double_from_int},
+    [HYLA_INT32] = {int_from_float, int_from_double, int_from_int},
 };
 
 static double value_at(const hyla_tensor *t, int64_t element) {
@@ -94,9 +95,8 @@ static double value_at(const hyla_tensor *t, int64_t element) {
   return ((const int32_t *)t->storage->data)[element];
 }
 
-static bool fits_int32(double x) {
-  return x > -2147483649.0 && x < 2147483648.0;  /* false for NaN */
-}
+/* Once its fraction is cut off; false for NaN. */
+static bool fits_int32(double x) { return x > -2147483649.0 && x < 2147483648.0; }
 
 /* The first element, in row-major order, for which `good` is false; -1 when there is none. */
 static int64_t first_bad(const hyla_tensor *t, bool (*good)(double)) {
@@ -134,8 +134,7 @@ static void copy_rows(hyla_tensor *to, const hyla_tensor *from) {
     const char *x = (const char *)from->storage->data + (size_t)w.b_at * from_size;
     if (copier == row_copier[from->shape.dtype][from->shape.dtype] && w.a_row == 1 && w.b_row == 1)
       memmove(y, x, (size_t)w.n * to_size);
-    else
-      copier(w.n, y, w.a_row, x, w.b_row);
+    else copier(w.n, y, w.a_row, x, w.b_row);
   }
 }
 
@@ -146,7 +145,7 @@ int hyla_tensor_copy(hyla_tensor *to, const hyla_tensor *from) {
     copy_rows(to, from);
     return HYLA_OK;
   }
-  hyla_tensor *apart = NULL;  /* views of one storage may overlap in any way */
+  hyla_tensor *apart = NULL; /* views of one storage may overlap in any way */
   status = hyla_tensor_new(&from->shape, &apart);
   if (status) return status;
   copy_rows(apart, from);
@@ -155,9 +154,7 @@ int hyla_tensor_copy(hyla_tensor *to, const hyla_tensor *from) {
   return HYLA_OK;
 }
 
-static bool is_finite(double x) {
-  return isfinite(x);
-}
+static bool is_finite(double x) { return isfinite(x); }
 
 /* x - x is 0 for a finite x and NaN otherwise: a sum of them that compilers can vectorise. */
 static bool all_finite(const hyla_tensor *t) {

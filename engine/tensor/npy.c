@@ -10,13 +10,13 @@
 #error "npy.c copies little-endian files to memory as they are"
 #endif
 
-enum { PIECE = 1 << 15, LONGEST_HEADER = 1 << 20 };  /* elements converted at a time; bytes */
+enum { PIECE = 1 << 15, LONGEST_HEADER = 1 << 20 }; /* elements converted at a time; bytes */
 
 /* ---- elements as they lie in the file ---- */
 
 static float half_to_float(uint16_t half) {
   uint32_t sign = (uint32_t)(half & 0x8000) << 16, exponent = half >> 10 & 31, fraction = half & 1023, bits;
-  if (exponent == 0) {  /* zero, or fraction 2^-24: exact in float32 */
+  if (exponent == 0) { /* zero, or fraction 2^-24: exact in float32 */
     float tiny = (float)fraction * 0x1p-24f;
     return sign ? -tiny : tiny;
   }
@@ -29,7 +29,7 @@ static float half_to_float(uint16_t half) {
 static int64_t whole_at(const unsigned char *p, const hy_npy_header *h) {
   uint64_t bits = 0;
   memcpy(&bits, p, (size_t)h->width);
-  if (h->kind == 'u' && bits > INT64_MAX) return INT64_MAX;  /* too large either way */
+  if (h->kind == 'u' && bits > INT64_MAX) return INT64_MAX; /* too large either way */
   int unused = 64 - 8 * h->width;
   return h->kind == 'i' ? (int64_t)(bits << unused) >> unused : (int64_t)bits;
 }
@@ -58,9 +58,7 @@ static int convert(const char *path, const hy_npy_header *h, int64_t done, int64
 
 /* ---- load ---- */
 
-static int fail_seek(const char *path) {
-  return hy_fail(HYLA_EIO, NULL, "%s: cannot seek: %s", path, strerror(errno));
-}
+static int fail_seek(const char *path) { return hy_fail(HYLA_EIO, NULL, "%s: cannot seek: %s", path, strerror(errno)); }
 
 static int read_exactly(FILE *file, const char *path, void *data, size_t size, const char *what) {
   size_t got = fread(data, 1, size, file);
@@ -141,8 +139,8 @@ static int load(FILE *file, const char *path, hyla_tensor **out) {
   hy_npy_header h;
   int status = read_header(file, path, &h);
   if (status) return status;
-  hyla_shape shape = h.shape;  /* as the elements follow in the file */
-  double elements = 1;         /* may pass any integer in a file that lies */
+  hyla_shape shape = h.shape; /* as the elements follow in the file */
+  double elements = 1;        /* may pass any integer in a file that lies */
   for (int i = 0; i < shape.rank; i++) {
     shape.dim[i] = h.shape.dim[h.fortran ? shape.rank - 1 - i : i];
     elements *= shape.dim[i];
@@ -166,7 +164,7 @@ int hyla_npy_load(const char *path, hyla_tensor **out) {
   FILE *file = fopen(path, "rbe");
   if (!file) return hy_fail(HYLA_EIO, NULL, "%s: cannot be opened: %s", path, strerror(errno));
   int status = load(file, path, out);
-  fclose(file);  /* read only: nothing can be lost by it */
+  fclose(file); /* read only: nothing can be lost by it */
   return status;
 }
 
@@ -186,7 +184,7 @@ static int header_text(const hyla_shape *shape, hy_text *text) {
   if (!status)
     status = hy_text_add(&dictionary, "{'descr': '%s', 'fortran_order': False, 'shape': %s, }", descr[shape->dtype],
                          dims.s);
-  int padded = (int)((10 + dictionary.n + 1 + 63) / 64 * 64) - 11;  /* 10 bytes before it, a newline after */
+  int padded = (int)((10 + dictionary.n + 1 + 63) / 64 * 64) - 11; /* 10 bytes before it, a newline after */
   int length = padded + 1;
   if (!status)
     status = hy_text_add(text, "\x93NUMPY\x01%c%c%c%-*s\n", 0, length & 255, length >> 8, padded, dictionary.s);
@@ -205,8 +203,9 @@ int hyla_npy_save(const hyla_tensor *t, const char *path) {
   if (!status) {
     const hyla_tensor *source = direct ? t : whole;
     size_t element = hy_dtype_size(t->shape.dtype);
-    hy_bytes part[2] = {{header.s, header.n}, {(char *)source->storage->data + (size_t)source->offset * element,
-                                               (size_t)hy_shape_size(&t->shape) * element}};
+    hy_bytes part[2] = {
+        {header.s, header.n},
+        {(char *)source->storage->data + (size_t)source->offset * element, (size_t)hy_shape_size(&t->shape) * element}};
     status = hy_file_write_parts(path, 2, part);
   }
   hyla_tensor_drop(whole);

@@ -3,7 +3,7 @@
 #define HY_NPY_H
 #include "tensor/tensor.h"
 
-enum { HY_NPY_MAGIC = 6, HY_NPY_PREFIX = 12 };  /* bytes: "\x93NUMPY"; with version and length, at most */
+enum { HY_NPY_MAGIC = 6, HY_NPY_PREFIX = 12 }; /* bytes: "\x93NUMPY"; with version and length, at most */
 
 typedef struct hy_npy_header {
   char kind;        /* 'f', 'i', 'u', 'b' */

@@ -30,9 +30,7 @@ static int expected(const reader *r, const char *what) {
                  (int)(r->at - r->text), r->at);
 }
 
-static void skip_space(reader *r) {
-  r->at += strspn(r->at, " \t\n");
-}
+static void skip_space(reader *r) { r->at += strspn(r->at, " \t\n"); }
 
 /* Passes a literal, after blanks; false where something else stands. */
 static bool pass(reader *r, const char *literal) {
@@ -59,15 +57,15 @@ static int read_descr(reader *r, hy_npy_header *h) {
   static const struct {
     const char *code;
     int dtype;
-  } known[] = {{"f2", HYLA_FLOAT32}, {"f4", HYLA_FLOAT32}, {"f8", HYLA_FLOAT64}, {"i1", HYLA_INT32}, {"i2", HYLA_INT32},
-               {"i4", HYLA_INT32},   {"i8", HYLA_INT32},   {"u1", HYLA_INT32},   {"u2", HYLA_INT32}, {"u4", HYLA_INT32},
-               {"u8", HYLA_INT32},   {"b1", HYLA_INT32}};
+  } known[] = {{"f2", HYLA_FLOAT32}, {"f4", HYLA_FLOAT32}, {"f8", HYLA_FLOAT64}, {"i1", HYLA_INT32},
+               {"i2", HYLA_INT32},   {"i4", HYLA_INT32},   {"i8", HYLA_INT32},   {"u1", HYLA_INT32},
+               {"u2", HYLA_INT32},   {"u4", HYLA_INT32},   {"u8", HYLA_INT32},   {"b1", HYLA_INT32}};
   int n = 0;
   const char *s = pass_string(r, &n);
   if (!s) return expected(r, "a data type such as '<f4'");
   for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
     if (n != 3 || strncmp(s + 1, known[i].code, 2)) continue;
-    if (s[0] != '<' && (s[0] != '|' || s[2] != '1')) break;  /* '|': byte order does not matter */
+    if (s[0] != '<' && (s[0] != '|' || s[2] != '1')) break; /* '|': byte order does not matter */
     h->kind = s[1];
     h->width = s[2] - '0';
     h->shape.dtype = known[i].dtype;
@@ -105,7 +103,7 @@ static int read_shape(reader *r, hy_npy_header *h) {
     int status = read_dimension(r, h);
     if (status) return status;
     if (pass(r, ",")) continue;
-    if (h->shape.rank < 2) return expected(r, "','");  /* "(3)" is no tuple */
+    if (h->shape.rank < 2) return expected(r, "','"); /* "(3)" is no tuple */
     return pass(r, ")") ? HYLA_OK : expected(r, "',' or ')'");
   }
   return HYLA_OK;

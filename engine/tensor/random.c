@@ -4,11 +4,11 @@
 
 #include <math.h>
 
-enum { CHUNK = 8192 };  /* elements a thread takes at a time; even, so that no block is cut */
+enum { CHUNK = 8192 }; /* elements a thread takes at a time; even, so that no block is cut */
 
 typedef struct draw {
   uint64_t seed, stream;
-  double a, b;  /* lo, hi; or mean, deviation */
+  double a, b; /* lo, hi; or mean, deviation */
   int64_t n;
   void *data;
   int dtype;
@@ -137,7 +137,7 @@ int hyla_random_normal(hyla_tensor *t, double seed, double stream, double mean, 
 /* A whole number in [0, n), every one as likely: of the 2^32 first words, those beyond the last multiple of n are
  * drawn again, from the next word of the block, then from the block at the next multiple of 2^32. */
 static uint32_t below(const draw *d, uint32_t n, uint64_t position) {
-  uint32_t excess = (uint32_t)(-n) % n;  /* 2^32 mod n */
+  uint32_t excess = (uint32_t)(-n) % n; /* 2^32 mod n */
   for (;; position += (uint64_t)1 << 32) {
     uint32_t word[4];
     hy_philox(d->seed, d->stream, position, word);

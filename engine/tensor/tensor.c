@@ -8,19 +8,15 @@ static const struct {
   const char *name;
   size_t size;
 } dtype_table[] = {
-  [HYLA_FLOAT32] = {"float32", sizeof(float)},
-  [HYLA_FLOAT64] = {"float64", sizeof(double)},
-  [HYLA_INT32] = {"int32", sizeof(int32_t)},
+    [HYLA_FLOAT32] = {"float32", sizeof(float)},
+    [HYLA_FLOAT64] = {"float64", sizeof(double)},
+    [HYLA_INT32] = {"int32", sizeof(int32_t)},
 };
 enum { DTYPES = sizeof dtype_table / sizeof dtype_table[0] };
 
-size_t hy_dtype_size(int dtype) {
-  return dtype >= 0 && dtype < DTYPES ? dtype_table[dtype].size : 0;
-}
+size_t hy_dtype_size(int dtype) { return dtype >= 0 && dtype < DTYPES ? dtype_table[dtype].size : 0; }
 
-const char *hy_dtype_name(int dtype) {
-  return dtype >= 0 && dtype < DTYPES ? dtype_table[dtype].name : "no dtype";
-}
+const char *hy_dtype_name(int dtype) { return dtype >= 0 && dtype < DTYPES ? dtype_table[dtype].name : "no dtype"; }
 
 int64_t hy_shape_size(const hyla_shape *s) {
   int64_t size = 1;
@@ -35,9 +31,7 @@ bool hy_dims_equal(const hyla_shape *a, const hyla_shape *b) {
   return true;
 }
 
-bool hy_shape_equal(const hyla_shape *a, const hyla_shape *b) {
-  return a->dtype == b->dtype && hy_dims_equal(a, b);
-}
+bool hy_shape_equal(const hyla_shape *a, const hyla_shape *b) { return a->dtype == b->dtype && hy_dims_equal(a, b); }
 
 hy_shape_text hy_shape_show(const hyla_shape *s) {
   hy_shape_text text;
@@ -57,7 +51,7 @@ static int check_shape(const hyla_shape *s) {
   for (int i = 0; i < s->rank; i++) {
     if (s->dim[i] < 0)
       return hy_fail(HYLA_ESHAPE, NULL, "tensor: expected dimensions of 0 or more, got %s", hy_shape_show(s).s);
-    bytes *= s->dim[i] > 1 ? s->dim[i] : 1;  /* strides too must fit, where another dimension is 0 */
+    bytes *= s->dim[i] > 1 ? s->dim[i] : 1; /* strides too must fit, where another dimension is 0 */
   }
   if (bytes > 0x1p62)
     return hy_fail(HYLA_ENOMEM, NULL, "tensor: %s is larger than can be addressed", hy_shape_show(s).s);
@@ -111,9 +105,7 @@ static int make(const hyla_shape *shape, void *data, hyla_tensor **out) {
   return HYLA_OK;
 }
 
-int hyla_tensor_new(const hyla_shape *shape, hyla_tensor **out) {
-  return make(shape, NULL, out);
-}
+int hyla_tensor_new(const hyla_shape *shape, hyla_tensor **out) { return make(shape, NULL, out); }
 
 int hy_tensor_wrap(const hyla_shape *shape, void *data, hyla_tensor **out) {
   if (!data) return hy_fail(HYLA_EVALUE, NULL, "tensor %s: no memory to wrap", hy_shape_show(shape).s);
@@ -143,13 +135,9 @@ void hyla_tensor_drop(hyla_tensor *t) {
   hy_free(t);
 }
 
-void hyla_tensor_shape(const hyla_tensor *t, hyla_shape *out) {
-  *out = t->shape;
-}
+void hyla_tensor_shape(const hyla_tensor *t, hyla_shape *out) { *out = t->shape; }
 
-double hyla_tensor_size(const hyla_tensor *t) {
-  return (double)hy_shape_size(&t->shape);
-}
+double hyla_tensor_size(const hyla_tensor *t) { return (double)hy_shape_size(&t->shape); }
 
 void *hyla_tensor_data(hyla_tensor *t) {
   return (char *)t->storage->data + (size_t)t->offset * hy_dtype_size(t->shape.dtype);
@@ -159,7 +147,7 @@ int hyla_tensor_contiguous(const hyla_tensor *t) {
   if (!hy_shape_size(&t->shape)) return 1;
   int64_t step = 1;
   for (int i = t->shape.rank - 1; i >= 0; i--) {
-    if (t->shape.dim[i] == 1) continue;  /* never stepped along */
+    if (t->shape.dim[i] == 1) continue; /* never stepped along */
     if (t->stride[i] != step) return 0;
     step *= t->shape.dim[i];
   }

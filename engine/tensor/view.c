@@ -82,7 +82,7 @@ static bool strides_after_reshape(const hyla_tensor *t, const hyla_shape *shape,
     from = old_end;
     to = new_end;
   }
-  for (; to < shape->rank; to++) stride[to] = 1;  /* trailing axes of size 1 */
+  for (; to < shape->rank; to++) stride[to] = 1; /* trailing axes of size 1 */
   return true;
 }
 
@@ -101,7 +101,7 @@ int hyla_tensor_reshape(hyla_tensor *t, const hyla_shape *shape, hyla_tensor **o
   int64_t stride[HYLA_MAX_RANK], size = hy_shape_size(&t->shape);
   bool legal = shape->rank >= 0 && shape->rank <= HYLA_MAX_RANK;
   for (int i = 0; legal && i < shape->rank; i++) legal = shape->dim[i] >= 0;
-  double wanted = 1;  /* not an integer: the product of a caller's dimensions may pass 63 bits */
+  double wanted = 1; /* not an integer: the product of a caller's dimensions may pass 63 bits */
   for (int i = 0; legal && i < shape->rank; i++) wanted *= shape->dim[i];
   if (!legal || wanted != (double)size)
     return hy_fail(HYLA_ESHAPE, NULL, "reshape: %s has %lld elements and cannot become %s", hy_shape_show(&t->shape).s,

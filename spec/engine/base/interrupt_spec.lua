@@ -1,0 +1,51 @@
+local C = require "hyla.ffi".C
+local support = dofile "spec/engine/support.lua"
+
+describe("interrupt", function()
+  after_each(function() C.hyla_interrupt_clear() end)
+
+  it("is a flag that is set and cleared", function()
+    assert.equal(0, C.hyla_interrupted())
+    C.hyla_interrupt()
+    assert.equal(1, C.hyla_interrupted())
+    C.hyla_interrupt_clear()
+    assert.equal(0, C.hyla_interrupted())
+  end)
+
+  -- In a process of its own, for all of which SIGINT is. `old` defines before(): it sets the action that ours replaces.
+  local function script(old)
+    return old .. [[
+      local ffi = require "ffi"
+      local C = require "hyla.ffi".C
+      ffi.cdef "int raise(int); void *signal(int, void *);"
+      before()
+      C.hyla_interrupt_on_sigint(1)
+      C.hyla_interrupt_on_sigint(1)
+      ffi.C.raise(2)
+      print("flag " .. C.hyla_interrupted())
+      C.hyla_interrupt_on_sigint(0)
+      ffi.C.raise(2)
+      print "still here"
+    ]]
+  end
+
+  it("is set by SIGINT while the handler is installed, and the default action comes back", function()
+    local text = support.run(script [[
+      local function before()
+        require "ffi".C.signal(2, nil)
+        io.stdout:setvbuf "no"
+      end
+    ]])
+    assert.equal("flag 1\nexit 130\n", text)
+  end)
+
+  it("gives back an action that ignores SIGINT", function()
+    local text = support.run(script [[
+      local function before()
+        local ffi = require "ffi"
+        ffi.C.signal(2, ffi.cast("void *", 1))
+      end
+    ]])
+    assert.equal("flag 1\nstill here\nexit 0\n", text)
+  end)
+end)
