@@ -69,12 +69,23 @@ local own_fields = {
 }
 own_fields.y = own_fields.x
 
+-- Raises an error where what a user says about rows and classes does not fit them.
+local function check_claims(o, width, classes)
+  if o.names and #o.names ~= classes then
+    site.fail("data: names: expected %d, one a class, got %d", classes, #o.names)
+  end
+  if o.image and not (#o.image == 2 and o.image[1] * o.image[2] == width) then
+    site.fail("data: image: expected height and width whose product is %d, got { %s }", width,
+              table.concat(o.image, ", "))
+  end
+end
+
 local function own(given)
   local o = options.read("data", given, own_fields)
   local x, x_source = tensor_of("x", o.x, "float32")
   local y, y_source = tensor_of("y", o.y, "int32")
-  if x.rank < 2 or x.dtype == "int32" then
-    site.fail("data: x: expected float32 or float64 [n, ...], got %s of rank %d", x.dtype, x.rank)
+  if x.rank < 2 or x.dtype == "int32" or x.size == 0 then
+    site.fail("data: x: expected float32 or float64 [n, ...], got %s [%s]", x.dtype, table.concat(x.shape, ", "))
   end
   if y.rank ~= 1 or y.dtype ~= "int32" or y.size ~= x.shape[1] then
     site.fail("data: y: expected int32 [%d], one label for each row of x, got %s [%s]", x.shape[1], y.dtype,
@@ -83,6 +94,7 @@ local function own(given)
   x, y = x:contiguous():reshape { x.shape[1], x.width }, y:contiguous()
   check_finite(x, x_source)
   local classes = check_labels(y, o.classes, y_source)
+  check_claims(o, x.width, classes)
   return dataset.new { x = x, y = y, name = o.name, classes = classes, names = o.names, image = o.image }
 end
 

@@ -4,6 +4,7 @@
 local ffi = require "ffi"
 local digits = require "hyla.data.digits"
 local engine = require "hyla.ffi"
+local files = require "hyla.data.files"
 local folders = require "hyla.data.folders"
 local zlib = require "hyla.lib.zlib"
 
@@ -20,35 +21,30 @@ local function path_of(n, seed)
   return folder and ("%s/digits-%d-%.0f-%d.bin"):format(folder, digits.version, seed, n), folder
 end
 
+-- The whole file when it is what it should be, or nil.
 local function load(path, n, seed, size)
-  local file = path and io.open(path, "rb")
-  if not file then return nil end
-  local text = file:read("*a")
-  file:close()
-  if not text or #text ~= HEADER + size then return nil end
-  local payload = ffi.new("uint8_t[?]", size)
-  ffi.copy(payload, ffi.cast("const char *", text) + HEADER, size)
-  return text:sub(1, HEADER) == header_of(n, seed, payload, size) and payload or nil
+  local whole = path and files.contents(path, HEADER + size)
+  if whole and ffi.string(whole, HEADER) == header_of(n, seed, whole + HEADER, size) then return whole end
+  return nil
 end
 
 --- The pictures 0 .. n-1 of a seed, from the cache or drawn and then cached.
 -- @tparam number n
 -- @tparam number seed
--- @treturn cdata uint8_t[n * 784 + n]: pixels in 255ths, then the labels
+-- @treturn cdata uint8_t array
+-- @treturn number where in it they start: n * 784 pixels in 255ths, then n labels
 local function get(n, seed)
   local size = n * (digits.side * digits.side + 1)
   local path, folder = path_of(n, seed)
-  local payload = load(path, n, seed, size)
-  if payload then return payload end
+  local cached = load(path, n, seed, size)
+  if cached then return cached, HEADER end
   local whole = ffi.new("uint8_t[?]", HEADER + size)
-  payload = ffi.new("uint8_t[?]", size)
-  digits.generate(n, seed, payload)
+  digits.generate(n, seed, whole + HEADER)
+  ffi.copy(whole, header_of(n, seed, whole + HEADER, size), HEADER)
   if path and folders.make(folder) then
-    ffi.copy(whole, header_of(n, seed, payload, size), HEADER)
-    ffi.copy(whole + HEADER, payload, size)
     engine.C.hyla_file_write(path, whole, HEADER + size)     -- its status is of no matter: see above
   end
-  return payload
+  return whole, HEADER
 end
 
 return { get = get }

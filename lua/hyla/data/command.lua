@@ -45,7 +45,7 @@ function command.list(out, err)
     local d = known(name, err)
     if d then
       local how, folder = state(d)
-      out(("%-12s %-10s %s%s"):format(name, how, d.about, folder and " (" .. folder .. ")" or ""))
+      out(("%-12s %-22s %s%s"):format(name, how, d.about, folder and " (" .. folder .. ")" or ""))
     else
       code = FAILED
     end

@@ -36,22 +36,33 @@ local function check_file(file)
   return nil
 end
 
+local function check_part(part, files, image)
+  local x, y = files[part.x], files[part.y]
+  for key, file in pairs { x = x or false, y = y or false } do
+    if not file then return ("part '%s': %s: '%s' is none of the files"):format(part.name, key, part[key]) end
+  end
+  if not (#x.shape == 3 and x.shape[2] == image[1] and x.shape[3] == image[2]) then
+    return ("%s: shape: expected [examples, %d, %d]"):format(x.name, image[1], image[2])
+  end
+  if not (#y.shape == 1 and y.shape[1] == x.shape[1]) then
+    return ("%s: shape: expected [%d], a label for each image"):format(y.name, x.shape[1])
+  end
+  return nil
+end
+
 -- What the types cannot say. Returns words, or nil when all is well.
 local function inconsistency(d, name)
   if d.name ~= name then return ("name is '%s', the file's name says '%s'"):format(d.name, name) end
   if #d.image ~= 2 then return ("image: expected height and width, got %d numbers"):format(#d.image) end
-  local known = {}
+  local by_name = {}
   for _, file in ipairs(d.files or {}) do
     local problem = check_file(file)
     if problem then return problem end
-    known[file.name] = true
+    by_name[file.name] = file
   end
   for _, part in ipairs(d.parts or {}) do
-    for _, key in ipairs { "x", "y" } do
-      if not known[part[key]] then
-        return ("part '%s': %s: '%s' is none of the files"):format(part.name, key, part[key])
-      end
-    end
+    local problem = check_part(part, by_name, d.image)
+    if problem then return problem end
   end
   return nil
 end

@@ -14,23 +14,24 @@ local formats = {}
 
 local function pointer(kind, t) return ffi.cast(kind, engine.C.hyla_tensor_data(t)) end
 
--- Bytes as a float32 tensor [n, width] of 255ths: the nearest float32 of each quotient.
-local function pixels(bytes, n, width)
+-- Bytes from `first` on as a float32 tensor [n, width] of 255ths: the nearest float32 of each quotient.
+local function pixels(bytes, first, n, width)
   local x = tensor.zeros({ n, width }, "float32")
   local to = pointer("float *", x)
-  for k = 0, n * width - 1 do to[k] = bytes[k] / 255 end
+  for k = 0, n * width - 1 do to[k] = bytes[first + k] / 255 end
   return x
 end
 
-local function labels(bytes, n)
+local function labels(bytes, first, n)
   local y = tensor.zeros({ n }, "int32")
   local to = pointer("int32_t *", y)
-  for k = 0, n - 1 do to[k] = bytes[k] end
+  for k = 0, n - 1 do to[k] = bytes[first + k] end
   return y
 end
 
 -- The part of a set that the options name; its first where they name none.
 local function chosen_part(d, name)
+  if #d.parts == 0 then return nil, d.path .. ": format 'idx' needs parts" end
   local known = {}
   for _, part in ipairs(d.parts) do
     if name == nil or part.name == name then return part end
@@ -39,13 +40,13 @@ local function chosen_part(d, name)
   return nil, ("there is no part '%s'; the parts are: %s"):format(name, table.concat(known, ", "))
 end
 
+-- The contents of one file, where its elements start, its shape and path; or nil and a message.
 local function read_idx(d, name)
   local file = descriptor.file(d, name)
   local path, problem = files.find(d.name, name)
   if not path then return nil, problem end
-  local elements, anchor = idx.read(path, file.shape)
-  if not elements then return nil, anchor end
-  return elements, anchor, file.shape, path
+  local bytes, first = idx.read(path, file.shape)
+  return bytes, first, file.shape, path
 end
 
 --- Files of MNIST's format; images and labels of one part.
@@ -54,15 +55,11 @@ formats.idx = {
   read = function(d, o)
     local part, problem = chosen_part(d, o.part)
     if not part then return nil, problem end
-    local image, image_anchor, shape = read_idx(d, part.x)
-    if not image then return nil, image_anchor end
-    local label, label_anchor, label_shape, label_path = read_idx(d, part.y)
-    if not label then return nil, label_anchor end
-    if label_shape[1] ~= shape[1] then
-      return nil, ("%s: expected %d labels, got %d"):format(label_path, shape[1], label_shape[1])
-    end
-    local x, y = pixels(image, shape[1], shape[2] * shape[3]), labels(label, shape[1])
-    return x, y, label_path
+    local image, image_first, shape = read_idx(d, part.x)
+    if not image then return nil, image_first end
+    local label, label_first, _, label_path = read_idx(d, part.y)
+    if not label then return nil, label_first end
+    return pixels(image, image_first, shape[1], shape[2] * shape[3]), labels(label, label_first, shape[1]), label_path
   end,
 }
 
@@ -74,8 +71,8 @@ formats.digits = {
   },
   read = function(d, o)
     local width = d.image[1] * d.image[2]
-    local bytes = cache.get(o.n, o.seed)
-    return pixels(bytes, o.n, width), labels(bytes + o.n * width, o.n), "digits"
+    local bytes, first = cache.get(o.n, o.seed)
+    return pixels(bytes, first, o.n, width), labels(bytes, first + o.n * width, o.n), d.name
   end,
 }
 

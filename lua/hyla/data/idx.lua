@@ -14,8 +14,8 @@ local function shape_text(shape) return "[" .. table.concat(shape, ", ") .. "]" 
 --- Reads a file of unsigned bytes.
 -- @tparam string path plain or gzip
 -- @tparam {number,...} shape the dimensions that it must have
--- @treturn cdata the elements, a pointer to uint8_t
--- @treturn cdata what keeps that memory alive; or nil and a message
+-- @treturn cdata uint8_t array: the file's contents
+-- @treturn number where in it the elements start; or nil and a message
 local function read(path, shape)
   local header, size = 4 + 4 * #shape, 1
   for _, n in ipairs(shape) do size = size * n end
@@ -32,7 +32,7 @@ local function read(path, shape)
       return nil, ("%s: expected the shape %s, got %s"):format(path, shape_text(shape), shape_text(found))
     end
   end
-  return bytes + header, bytes
+  return bytes, header
 end
 
 return { read = read }

@@ -40,12 +40,10 @@ function support.gzip(path) assert(os.execute(("gzip -nf '%s'"):format(path)) ==
 
 function support.exists(path) return lfs.attributes(path) ~= nil end
 
--- IDX of unsigned bytes.
+-- IDX of unsigned bytes; dimensions below 65,536.
 function support.idx(shape, bytes)
   local words = { string.char(0, 0, 8, #shape) }
-  for _, n in ipairs(shape) do
-    words[#words + 1] = string.char(math.floor(n / 2 ^ 24), math.floor(n / 2 ^ 16) % 256, math.floor(n / 256) % 256, n % 256)
-  end
+  for _, n in ipairs(shape) do words[#words + 1] = string.char(0, 0, math.floor(n / 256), n % 256) end
   return table.concat(words) .. bytes
 end
 
