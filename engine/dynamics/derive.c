@@ -1,0 +1,195 @@
+/* The programs of a problem. Each is a set of outputs of one graph, so that the primal nodes of step and adjoint step are
+ * the same nodes. Adjoint programs take alpha and g and give them back: alpha_{t-1} = alpha_t A_t, g += alpha_t B_t. */
+#include "autodiff/autodiff.h"
+#include "dynamics/dynamics.h"
+#include <string.h>
+
+/* Room for the inputs or outputs of the largest program. */
+static int most_refs(const hyla_problem *p) {
+  int streams = 0;
+  for (int i = 0; i < p->n_segment; i++)
+    if (p->segment[i].n_stream > streams) streams = p->segment[i].n_stream;
+  return 2 * p->n_state + 2 * p->n_hyper + streams + 1;
+}
+
+static int add_inputs(const hy_variable *v, int n, hy_ref *list, int at) {
+  for (int i = 0; i < n; i++) list[at++] = v[i].input;
+  return at;
+}
+
+static int plan_step(hyla_problem *p, hy_segment *s, hy_ref *in, int *donor) {
+  int n = add_inputs(p->state, p->n_state, in, 0);
+  n = add_inputs(p->hyper, p->n_hyper, in, n);
+  for (int i = 0; i < s->n_stream; i++) in[n++] = s->stream[i];
+  for (int i = 0; i < p->n_state; i++) donor[i] = i;
+  return hy_program_new(p->graph, n, in, p->n_state, s->next, donor, &s->step);
+}
+
+int hy_problem_plan(hyla_problem *p) {
+  int room = most_refs(p), status = 0;
+  hy_ref *in = hy_alloc((size_t)room * sizeof *in), *out = hy_alloc((size_t)room * sizeof *out);
+  int *donor = hy_alloc((size_t)room * sizeof *donor);
+  if (!in || !out || !donor) status = HYLA_ENOMEM;
+  for (int i = 0; i < p->n_segment && !status; i++)
+    if (!p->segment[i].step) status = plan_step(p, &p->segment[i], in, donor);
+  if (!status && !p->init_program) {
+    int n = add_inputs(p->hyper, p->n_hyper, in, 0);
+    for (int i = 0; i < p->n_state; i++) out[i] = p->state[i].init;
+    status = hy_program_new(p->graph, n, in, p->n_state, out, NULL, &p->init_program);
+  }
+  if (!status && p->outer >= 0 && !p->outer_program) {
+    int n = add_inputs(p->hyper, p->n_hyper, in, add_inputs(p->state, p->n_state, in, 0));
+    status = hy_program_new(p->graph, n, in, 1, &p->outer, NULL, &p->outer_program);
+  }
+  hy_free(in);
+  hy_free(out);
+  hy_free(donor);
+  return status;
+}
+
+/* ---- is every hyperparameter connected? By reachability, never by a value. ---- */
+
+/* used[i]: the outer objective depends on state i at some step */
+static int useful_states(const hyla_problem *p, bool *used) {
+  hyla_graph *g = p->graph;
+  int depends;
+  for (int i = 0; i < p->n_state; i++) {
+    if ((depends = hyla_graph_depends(g, p->outer, p->state[i].input)) < 0) return depends;
+    used[i] = depends;
+  }
+  for (bool changed = true; changed;) {
+    changed = false;
+    for (int s = 0; s < p->n_segment; s++)
+      for (int j = 0; j < p->n_state; j++)
+        for (int i = 0; i < p->n_state && used[j]; i++) {
+          if (used[i]) continue;
+          if ((depends = hyla_graph_depends(g, p->segment[s].next[j], p->state[i].input)) < 0) return depends;
+          if (depends) used[i] = changed = true;
+        }
+  }
+  return 0;
+}
+
+static int connected(const hyla_problem *p, const bool *used, hy_ref hyper) {
+  int depends = hyla_graph_depends(p->graph, p->outer, hyper);
+  for (int j = 0; j < p->n_state && !depends; j++) {
+    if (!used[j]) continue;
+    depends = hyla_graph_depends(p->graph, p->state[j].init, hyper);
+    for (int s = 0; s < p->n_segment && !depends; s++) depends = hyla_graph_depends(p->graph, p->segment[s].next[j], hyper);
+  }
+  return depends;
+}
+
+int hy_problem_check_paths(const hyla_problem *p) {
+  bool *used = hy_calloc((size_t)p->n_state + 1, sizeof *used);
+  int status = used ? useful_states(p, used) : HYLA_ENOMEM;
+  for (int i = 0; i < p->n_hyper && !status; i++) {
+    int found = connected(p, used, p->hyper[i].input);
+    if (found < 0) status = found;
+    else if (!found)
+      status = hy_fail(HYLA_EDERIV, p->hyper[i].site, "hyperparameter '%s': no path leads from it to the outer objective, so it has no hypergradient",
+                       p->hyper[i].name);
+  }
+  hy_free(used);
+  return status;
+}
+
+/* ---- adjoint programs ---- */
+
+static hy_ref sibling(hyla_graph *g, const hy_variable *v, const char *what) {
+  char name[96];
+  hyla_shape shape = g->node[v->input].shape;
+  size_t n = strlen(v->name) < 60 ? strlen(v->name) : 60;
+  memcpy(name, v->name, n);
+  strcpy(name + n, what);
+  return hyla_graph_input(g, name, &shape, v->site);
+}
+
+/* Inputs alpha of the states and g of the hyperparameters. */
+static int declare(const hy_variable *v, int n, hyla_graph *g, const char *what, hy_ref *out) {
+  for (int i = 0; i < n; i++)
+    if ((out[i] = sibling(g, &v[i], what)) < 0) return out[i];
+  return 0;
+}
+
+/* x_bar of all variables for adjoints y_bar of y: those of states first, a zero where no path leads; then g + those of
+ * the hyperparameters. `g` NULL: no sum is carried. */
+static int adjoints(hyla_problem *p, int n_y, const hy_ref *y, const hy_ref *y_bar, bool states, const hy_ref *g, hy_ref *out) {
+  hyla_graph *graph = p->graph;
+  int n_s = states ? p->n_state : 0, n = n_s + p->n_hyper;
+  hy_ref *x = hy_alloc((size_t)n * sizeof *x);
+  if (!x) return HYLA_ENOMEM;
+  add_inputs(p->hyper, p->n_hyper, x, add_inputs(p->state, n_s, x, 0));
+  int status = hy_vjp(graph, n_y, y, y_bar, n, x, out);
+  for (int i = 0; i < n && !status; i++) {
+    if (i >= n_s && g) out[i] = out[i] < 0 ? g[i - n_s] : hy_add(graph, g[i - n_s], out[i]);
+    else if (out[i] < 0) out[i] = hy_fill_like(graph, x[i], 0);
+    if (out[i] < 0) status = out[i];
+  }
+  hy_free(x);
+  return status;
+}
+
+static int derive_step(hyla_problem *p, hy_segment *s, const hy_ref *alpha, const hy_ref *g, hy_ref *in, hy_ref *out, int *donor) {
+  int n = add_inputs(p->hyper, p->n_hyper, in, add_inputs(p->state, p->n_state, in, 0));
+  for (int i = 0; i < s->n_stream; i++) in[n++] = s->stream[i];
+  int status = adjoints(p, p->n_state, s->next, alpha, true, g, out);
+  for (int i = 0; i < p->n_state + p->n_hyper; i++) {
+    donor[i] = n;
+    in[n++] = i < p->n_state ? alpha[i] : g[i - p->n_state];
+  }
+  return status ? status : hy_program_new(p->graph, n, in, p->n_state + p->n_hyper, out, donor, &s->vjp);
+}
+
+static int derive_init(hyla_problem *p, const hy_ref *alpha, const hy_ref *g, hy_ref *in, hy_ref *out, int *donor) {
+  hy_ref *init = hy_alloc((size_t)p->n_state * sizeof *init);
+  if (!init) return HYLA_ENOMEM;
+  for (int i = 0; i < p->n_state; i++) init[i] = p->state[i].init;
+  int status = adjoints(p, p->n_state, init, alpha, false, g, out), n = add_inputs(p->hyper, p->n_hyper, in, 0);
+  for (int i = 0; i < p->n_state; i++) in[n++] = alpha[i];
+  for (int i = 0; i < p->n_hyper; i++) {
+    donor[i] = n;
+    in[n++] = g[i];
+  }
+  hy_free(init);
+  return status ? status : hy_program_new(p->graph, n, in, p->n_hyper, out, donor, &p->init_vjp);
+}
+
+/* E, alpha_T = dE/ds_T and dE/dlambda: the direct term begins the hypergradient. */
+static int derive_outer(hyla_problem *p, hy_ref *in, hy_ref *out) {
+  int n = add_inputs(p->hyper, p->n_hyper, in, add_inputs(p->state, p->n_state, in, 0));
+  hy_ref one = hy_fill_like(p->graph, p->outer, 1);
+  out[0] = p->outer;
+  int status = one < 0 ? one : adjoints(p, 1, &p->outer, &one, true, NULL, out + 1);
+  return status ? status : hy_program_new(p->graph, n, in, 1 + p->n_state + p->n_hyper, out, NULL, &p->outer_vjp);
+}
+
+static void note_stored_states(hyla_problem *p) {
+  p->slot_bytes = 0;
+  for (int i = 0; i < p->n_state; i++) {
+    p->stored[i] = false;
+    for (int s = 0; s < p->n_segment; s++) p->stored[i] |= hy_program_reads(p->segment[s].vjp, i);
+    if (p->stored[i]) p->slot_bytes += (hy_layout_size(&p->state_layout, i) + 63) & ~(size_t)63;
+  }
+}
+
+int hy_problem_differentiate(hyla_problem *p) {
+  size_t room = (size_t)most_refs(p), ints = sizeof(hy_ref);
+  hy_ref *in = hy_alloc(room * ints), *out = hy_alloc(room * ints), *alpha = hy_alloc(room * ints), *g = hy_alloc(room * ints);
+  int *donor = hy_alloc(room * ints);
+  if (!p->stored) p->stored = hy_calloc((size_t)p->n_state + 1, sizeof *p->stored);
+  int status = in && out && alpha && g && donor && p->stored ? 0 : HYLA_ENOMEM;
+  if (!status) status = declare(p->state, p->n_state, p->graph, ".alpha", alpha);
+  if (!status) status = declare(p->hyper, p->n_hyper, p->graph, ".g", g);
+  if (!status && !p->outer_vjp) status = derive_outer(p, in, out);
+  for (int i = 0; i < p->n_segment && !status; i++)
+    if (!p->segment[i].vjp) status = derive_step(p, &p->segment[i], alpha, g, in, out, donor);
+  if (!status && !p->init_vjp) status = derive_init(p, alpha, g, in, out, donor);
+  if (!status) note_stored_states(p);
+  hy_free(in);
+  hy_free(out);
+  hy_free(alpha);
+  hy_free(g);
+  hy_free(donor);
+  return status;
+}

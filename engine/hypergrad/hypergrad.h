@@ -1,0 +1,25 @@
+/* Methods: resumable objects over a driver. A method is a table of functions and a private part; one file each. */
+#ifndef HY_HYPERGRAD_H
+#define HY_HYPERGRAD_H
+#include "dynamics/dynamics.h"
+
+typedef struct hy_method_kind {
+  const char *name;
+  int (*start)(hyla_method *m);                      /* after the driver has computed s_0 */
+  int (*step)(hyla_method *m);                       /* one step forward */
+  int (*hypergradient)(hyla_method *m);              /* at T: leaves f and g in the method */
+  double (*bytes)(const hyla_method *m);
+  void (*drop)(hyla_method *m);
+} hy_method_kind;
+
+struct hyla_method {
+  const hy_method_kind *kind;
+  hy_driver driver;
+  double f;
+  char *g;          /* by the problem's hyper_layout */
+  bool done;        /* f and g hold the hypergradient at T */
+};
+
+/* Sets up the common part of a method whose structure begins with a hyla_method. */
+int hy_method_open(hyla_method *m, const hy_method_kind *kind, hyla_problem *p, int differentiate);
+#endif

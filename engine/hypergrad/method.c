@@ -1,0 +1,78 @@
+/* The public face of every method. */
+#include "hypergrad/hypergrad.h"
+#include <string.h>
+
+int hy_method_open(hyla_method *m, const hy_method_kind *kind, hyla_problem *p, int differentiate) {
+  m->kind = kind;
+  int status = hyla_problem_ready(p, differentiate);
+  if (!status) status = hy_driver_open(&m->driver, p);
+  if (!status && !(m->g = hy_calloc(p->hyper_layout.bytes + 1, 1))) status = HYLA_ENOMEM;
+  return status;
+}
+
+void hyla_method_drop(hyla_method *m) {
+  if (!m) return;
+  if (m->kind->drop) m->kind->drop(m);
+  if (m->driver.problem) hy_driver_close(&m->driver);
+  hy_free(m->g);
+  hy_free(m);
+}
+
+int hyla_method_start(hyla_method *m, hyla_tensor *const *lambda) {
+  m->done = false;
+  int status = hy_driver_start(&m->driver, lambda);
+  if (!status && m->kind->start) status = m->kind->start(m);
+  if (status) m->driver.started = false;
+  return status;
+}
+
+double hyla_method_step(const hyla_method *m) { return m->driver.t; }
+double hyla_method_steps(const hyla_method *m) { return hy_problem_steps(m->driver.problem); }
+
+int hyla_method_advance(hyla_method *m, double steps) {
+  double T = hyla_method_steps(m), stop = m->driver.t + steps < T ? m->driver.t + steps : T;
+  int status = m->driver.started ? 0 : hy_fail(HYLA_ESTATE, NULL, "the method has not been started");
+  while (!status && m->driver.t < stop) status = m->kind->step(m);
+  return status;
+}
+
+int hyla_method_response(hyla_method *m, double *f) { return hy_driver_outer(&m->driver, f); }
+
+int hyla_method_hypergradient(hyla_method *m, double *f, hyla_tensor *const *g) {
+  const hyla_problem *p = m->driver.problem;
+  if (!m->kind->hypergradient) return hy_fail(HYLA_ESTATE, NULL, "method '%s' computes no hypergradient", m->kind->name);
+  for (int i = 0; i < p->n_hyper; i++)
+    if (!g[i] || !hy_shape_equal(&g[i]->shape, &p->hyper_layout.shape[i]))
+      return hy_fail(HYLA_ESHAPE, p->hyper[i].site, "hypergradient of '%s': expected room for %s, got %s", p->hyper[i].name,
+                     hy_shape_show(&p->hyper_layout.shape[i]).s, g[i] ? hy_shape_show(&g[i]->shape).s : "nothing");
+  int status = hyla_method_advance(m, hyla_method_steps(m));
+  if (!status && !m->done) status = m->kind->hypergradient(m);
+  if (status) return status;
+  m->done = true;
+  for (int i = 0; i < p->n_hyper && !status; i++) {
+    hyla_tensor *from;
+    status = hy_tensor_wrap(&p->hyper_layout.shape[i], m->g + p->hyper_layout.offset[i], &from);
+    if (status) break;
+    status = hyla_tensor_copy(g[i], from);
+    hyla_tensor_drop(from);
+  }
+  if (!status) *f = m->f;
+  return status;
+}
+
+int hyla_method_state(hyla_method *m, int i, hyla_tensor **view) {
+  const hyla_problem *p = m->driver.problem;
+  if (i < 0 || i >= p->n_state) return hy_fail(HYLA_EVALUE, NULL, "expected a state from 0 to %d, got %d", p->n_state - 1, i);
+  if (!m->driver.started) return hy_fail(HYLA_ESTATE, NULL, "the method has not been started");
+  return hy_tensor_wrap(&p->state_layout.shape[i], m->driver.state + p->state_layout.offset[i], view);
+}
+
+double hyla_method_bytes(const hyla_method *m) {
+  const hyla_problem *p = m->driver.problem;
+  double own = (double)(p->state_layout.bytes + 2 * p->hyper_layout.bytes);
+  for (int i = 0; i < p->n_segment; i++) {
+    own += (double)hy_program_bytes(p->segment[i].step);
+    if (p->segment[i].vjp) own += (double)hy_program_bytes(p->segment[i].vjp);
+  }
+  return own + (m->kind->bytes ? m->kind->bytes(m) : 0);
+}

@@ -1,0 +1,125 @@
+/* Reverse-HG (Franceschi et al. 2017, Algorithm 1; back-propagation through time). Forward, states are stored; backward,
+ *
+ *   alpha_T = dE/ds_T, g = dE/dlambda;   for t = T..1: g += alpha_t B_t, alpha_{t-1} = alpha_t A_t;   g += alpha_0 ds_0/dlambda
+ *
+ * The backward sweep keeps its place, so an interrupt loses nothing. */
+#include "hypergrad/hypergrad.h"
+#include <string.h>
+
+typedef struct reverse {
+  hyla_method method;
+  double memory;
+  hy_trajectory trajectory;
+  char *alpha;      /* by the state layout */
+  bool backward;    /* the sweep has begun */
+  double t;         /* the next adjoint step is that of step t */
+} reverse;
+
+typedef int run_program(hyla_program *, char *const *, char *const *);
+
+static int start(hyla_method *m) {
+  reverse *r = (reverse *)m;
+  r->backward = false;
+  return hy_trajectory_open(&r->trajectory, m->driver.problem, r->memory);
+}
+
+static int step(hyla_method *m) {
+  reverse *r = (reverse *)m;
+  hy_trajectory_store(&r->trajectory, m->driver.problem, m->driver.t, m->driver.state);
+  return hy_driver_step(&m->driver);
+}
+
+/* f = E(s_T, lambda), alpha = alpha_T, g = the direct term. */
+static int outer_adjoint(reverse *r, run_program *run) {
+  hy_driver *d = &r->method.driver;
+  const hyla_problem *p = d->problem;
+  union { float f; double d; } e = {0};
+  hy_layout_bind(&p->hyper_layout, d->in, hy_layout_bind(&p->state_layout, d->in, 0, d->state), d->hyper);
+  d->out[0] = (char *)&e;
+  hy_layout_bind(&p->hyper_layout, d->out, hy_layout_bind(&p->state_layout, d->out, 1, r->alpha), r->method.g);
+  int status = run(p->outer_vjp, d->in, d->out);
+  r->method.f = p->graph->node[p->outer].shape.dtype == HYLA_FLOAT32 ? e.f : e.d;
+  r->t = d->t;
+  r->backward = !status;
+  return status;
+}
+
+/* From alpha_t to alpha_{t-1}; g grows by alpha_t B_t. */
+static int adjoint_step(reverse *r, run_program *run) {
+  hy_driver *d = &r->method.driver, at = *d;
+  const hyla_problem *p = d->problem;
+  hy_driver_seek(&at, r->t - 1);
+  hy_driver_bind(&at, d->in, 0, d->state);
+  hy_trajectory_bind(&r->trajectory, p, r->t - 1, d->in, 0, d->state);
+  int n = p->n_state + p->n_hyper + p->segment[at.segment].n_stream;
+  hy_layout_bind(&p->hyper_layout, d->in, hy_layout_bind(&p->state_layout, d->in, n, r->alpha), r->method.g);
+  hy_layout_bind(&p->hyper_layout, d->out, hy_layout_bind(&p->state_layout, d->out, 0, r->alpha), r->method.g);
+  int status = run(p->segment[at.segment].vjp, d->in, d->out);
+  if (!status) r->t -= 1;
+  return status;
+}
+
+static int initial_adjoint(reverse *r, run_program *run) {
+  hy_driver *d = &r->method.driver;
+  const hyla_problem *p = d->problem;
+  int n = hy_layout_bind(&p->state_layout, d->in, hy_layout_bind(&p->hyper_layout, d->in, 0, d->hyper), r->alpha);
+  hy_layout_bind(&p->hyper_layout, d->in, n, r->method.g);
+  hy_layout_bind(&p->hyper_layout, d->out, 0, r->method.g);
+  return run(p->init_vjp, d->in, d->out);
+}
+
+static bool is_finite(const reverse *r) {
+  const hyla_problem *p = r->method.driver.problem;
+  return hy_layout_first_nonfinite(&p->state_layout, r->alpha) < 0 && hy_layout_first_nonfinite(&p->hyper_layout, r->method.g) < 0;
+}
+
+/* alpha was overwritten on the way: sweep again from T, looking at every value. */
+static int explain_nonfinite(reverse *r) {
+  const char *where = "in the outer objective's adjoint: ";
+  int status = outer_adjoint(r, hy_program_find_nonfinite);
+  while (!status && r->t > 0) status = adjoint_step(r, hy_program_find_nonfinite);
+  bool stepping = r->backward && r->t > 0;
+  if (!status) status = initial_adjoint(r, hy_program_find_nonfinite);
+  if (!status) status = hy_fail(HYLA_ENONFINITE, NULL, "the hypergradient is not finite");
+  r->backward = false;
+  return stepping ? hy_fail_within(status, "hypergradient: adjoint of step %.0f: ", r->t) : hy_fail_within(status, "hypergradient: %s", where);
+}
+
+static int hypergradient(hyla_method *m) {
+  reverse *r = (reverse *)m;
+  int status = r->backward ? 0 : outer_adjoint(r, hy_program_run);
+  if (!status && !is_finite(r)) return explain_nonfinite(r);
+  while (!status && r->t > 0) {
+    status = hy_poll_interrupt();
+    if (!status) status = adjoint_step(r, hy_program_run);
+    if (!status && !is_finite(r)) return explain_nonfinite(r);
+  }
+  if (!status) status = initial_adjoint(r, hy_program_run);
+  if (!status && !is_finite(r)) return explain_nonfinite(r);
+  return status;
+}
+
+static double bytes(const hyla_method *m) {
+  const reverse *r = (const reverse *)m;
+  return (double)m->driver.problem->state_layout.bytes + (double)m->driver.problem->slot_bytes * hyla_method_steps(&r->method);
+}
+
+static void drop(hyla_method *m) {
+  reverse *r = (reverse *)m;
+  hy_trajectory_close(&r->trajectory);
+  hy_free(r->alpha);
+}
+
+static const hy_method_kind kind = {"reverse", start, step, hypergradient, bytes, drop};
+
+int hyla_reverse_new(hyla_problem *p, double memory, hyla_method **out) {
+  if (!(memory >= 0)) return hy_fail(HYLA_EVALUE, NULL, "reverse: expected a memory budget of at least 0 bytes, got %.9g", memory);
+  reverse *r = hy_calloc(1, sizeof *r);
+  if (!r) return HYLA_ENOMEM;
+  r->memory = memory;
+  int status = hy_method_open(&r->method, &kind, p, 1);
+  if (!status && !(r->alpha = hy_calloc(p->state_layout.bytes + 1, 1))) status = HYLA_ENOMEM;
+  if (status) hyla_method_drop(&r->method);
+  else *out = &r->method;
+  return status;
+}
