@@ -186,6 +186,7 @@ function dynamics.step(d, w, accessories, g)
   local before = {}
   for _, leaf in ipairs(accessories) do before[leaf.key] = leaf end
   local after, kept = d.step(w, before, g, settings_for(d, w))
+  local moved = want_like(d, "the weight", w, after)
   kept = kept or {}
   for name in pairs(kept) do
     if not before[name] then
@@ -194,7 +195,7 @@ function dynamics.step(d, w, accessories, g)
   end
   local list = {}
   for i, leaf in ipairs(accessories) do list[i] = want_like(d, "the accessory", leaf, kept[leaf.key]) end
-  return want_like(d, "the weight", w, after), list
+  return moved, list
 end
 
 return dynamics
