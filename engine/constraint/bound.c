@@ -4,7 +4,6 @@
  * The step solves for t on the present piece, in closed form from its active set, so that the piece that holds the
  * root ends the search. A bracket guards it: a step that leaves the bracket, or did not halve the distance to the
  * target, is followed by a bisection. On smooth data that takes about six passes. */
-#include <float.h>
 #include <math.h>
 #include "constraint/constraint.h"
 

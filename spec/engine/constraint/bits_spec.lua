@@ -56,6 +56,23 @@ describe("a projection", function()
     end
   end)
 
+  it("meets the bound of many components to the last digits", function()
+    local x = sets.sum:project(normal(n, 5, "float64")):totable()
+    local total = 0
+    for i = 1, n do total = total + x[i] end
+    -- The search stops within 2^-48 of the bound; this sum's own rounding is some 1e-14 of it.
+    assert.is_near(0.2 * n, total, 1e-12 * n)
+  end)
+
+  it("is exact where one bound implies the others", function()
+    local function of(set) return bits(set:project(normal(100, 9, "float64"))) end
+    local box = constraint.box(0, 1)
+    local exact = of(box:with(constraint.sum(7)))
+    assert.is_true(exact == of(box:with(constraint.l1(7)):with(constraint.sum(8)):with(constraint.l2(7))))
+    exact = of(constraint.l1(7))
+    assert.is_true(exact == of(constraint.l1(7):with(constraint.sum(8)):with(constraint.l2(7))))
+  end)
+
   it("rounds a box inwards in float32", function()
     -- The nearest float32 is 1, which the box does not hold.
     local x = constraint.box(0, 1 - 1e-12):project(tensor.from({ 3 }, "float32"))

@@ -51,16 +51,16 @@ describe("an infeasible constraint", function()
   it("is refused when it reaches the engine itself", function()
     local x = tensor.from({ 1, 2 }, "float64")
     local refused = {
-      { kind = C.HYLA_SET_BOX, lo = 1, hi = 0 },
-      { kind = C.HYLA_SET_BOX, lo = math.huge, hi = math.huge },
-      { kind = C.HYLA_SET_L1, bound = -1 },
-      { kind = C.HYLA_SET_L2, bound = -1 },
-      { kind = C.HYLA_SET_SIMPLEX, bound = -1 },
-      { kind = C.HYLA_SET_SUM, bound = -math.huge },
+      ["box: expected lo <= hi, got 1 and 0"] = { kind = C.HYLA_SET_BOX, lo = 1, hi = 0 },
+      ["box: expected lo <= hi, got inf and inf"] = { kind = C.HYLA_SET_BOX, lo = math.huge, hi = math.huge },
+      ["l1: expected a bound >= 0, got -1"] = { kind = C.HYLA_SET_L1, bound = -1 },
+      ["l2: expected a bound >= 0, got -1"] = { kind = C.HYLA_SET_L2, bound = -1 },
+      ["simplex: expected a finite bound >= 0, got -1"] = { kind = C.HYLA_SET_SIMPLEX, bound = -1 },
+      ["sum: expected a bound above -inf, got -inf"] = { kind = C.HYLA_SET_SUM, bound = -math.huge },
     }
-    for _, set in ipairs(refused) do
+    for words, set in pairs(refused) do
       assert.are.equal(C.HYLA_ECONSTRAINT, status(x, set))
-      assert.is_truthy(ffi.string(C.hyla_error()):find(site .. ": infeasible constraint: ", 1, true))
+      assert.are.equal(site .. ": infeasible constraint: " .. words, ffi.string(C.hyla_error()))
     end
     assert.are.equal(C.HYLA_ECONSTRAINT, status(tensor.from({ 1 }, "float32"),
       { kind = C.HYLA_SET_BOX, lo = 1e39, hi = 2e39 }))
@@ -77,6 +77,11 @@ describe("a projection", function()
       assert.is_truthy(message:find "^project: expected finite components, got %-?nan at component 17001 of 20000")
     end
     assert.is_truthy(refusal(constraint.l2(1), { 0, 1, math.huge }):find("got inf at component 3 of 3", 1, true))
+  end)
+
+  it("refuses components whose sum overflows", function()
+    assert.are.equal("projection: components from 1e+308 to 1e+308 overflow in their sum",
+      refusal(constraint.sum(1), { 1e308, 1e308, 1e308 }))
   end)
 
   it("refuses kinds, NaN bounds, types and layouts that it does not know", function()

@@ -111,8 +111,28 @@ describe("the projection on a box with one bound", function()
     assert.same({ 0, 0 }, projected(constraint.l1(0), { 3, 2 }))
     assert.same({ 0, 0 }, projected(constraint.l2(0), { 3, 2 }))
     assert.same({ 0.5, 0.5 }, projected(constraint.box(0, 0.5):with(constraint.simplex(1)), { 7, -7 }))
-    local x = projected(constraint.box(0.1, 0.1), { 3, -1 }, "float32")
-    assert.is_near(0.1, x[1], 1e-8)
+  end)
+
+  it("ends there in float32 too, whose nearest numbers may pass the bound", function()
+    local tenth = tensor.from({ 0.1 }, "float32"):get(1)
+    assert.is_true(tenth > 0.1)
+    assert.same({ tenth }, projected(constraint.box(0.1, 0.1), { 3 }, "float32"))
+    local high, low = constraint.box(0.1, 1), constraint.box(-1, -0.1)
+    assert.same({ tenth, tenth }, projected(high:with(constraint.sum(0.2)), { 3, -1 }, "float32"))
+    assert.same({ tenth, tenth }, projected(high:with(constraint.l2(0.1 * math.sqrt(2))), { 3, -1 }, "float32"))
+    assert.same({ -tenth, -tenth }, projected(low:with(constraint.l1(0.2)), { 3, -1 }, "float32"))
+  end)
+
+  it("moves a point that passes its bound by more than rounding", function()
+    -- The bound's own relative rounding is 2^-46 and 2^-24.
+    for dtype, excess in pairs { float64 = 2 ^ -40, float32 = 2 ^ -20 } do
+      for _, kind in ipairs { "sum", "l1", "l2" } do
+        local v = { 0.5, 0.75, 0.25 }
+        local bound = total_of(kind, v) * (1 - excess)
+        local x = projected(constraint[kind](bound), v, dtype)
+        assert.is_near(bound, total_of(kind, x), bound * excess / 8)
+      end
+    end
   end)
 end)
 
