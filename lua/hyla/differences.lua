@@ -21,11 +21,13 @@ local function response_at(p, moved)
   return p:response()
 end
 
--- The derivative of the response along a direction, given as name -> tensor.
+-- The derivative of the response along a direction, name -> tensor; hyperparameters without one stay where they are.
 local function derivative(p, at, direction, h)
   local function moved(by)
     local values = {}
-    for name, d in pairs(direction) do values[name] = at[name] + d * by end
+    for name, value in pairs(at) do
+      values[name] = direction[name] and value + direction[name] * by or value
+    end
     return values
   end
   local function central(step) return (response_at(p, moved(step)) - response_at(p, moved(-step))) / (2 * step) end

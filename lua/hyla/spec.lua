@@ -11,8 +11,8 @@ local function hypergradient(state, arguments)
   return agrees
 end
 
-say:set("assertion.hypergradient.positive", "Expected the hypergradient to equal central differences:\n%s\n%s")
-say:set("assertion.hypergradient.negative", "Expected the hypergradient to differ from central differences:\n%s\n%s")
+say:set("assertion.hypergradient.positive", "Expected the hypergradient to equal central differences.")
+say:set("assertion.hypergradient.negative", "Expected the hypergradient to differ from central differences.")
 assert:register("assertion", "hypergradient", hypergradient, "assertion.hypergradient.positive",
                 "assertion.hypergradient.negative")
 
