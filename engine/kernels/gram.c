@@ -1,0 +1,85 @@
+/* acc (+)= x'g with few columns: lanes run over k, along the rows of x, and a tile of acc stays in registers while all
+ * rows pass. Entry (j, c) takes x[i, j] g[i, c] in order of i, so its bits do not depend on where a caller cuts. A
+ * stripe of k stands turned, column by column, in a small buffer: in from acc at its start, out to acc at its end. */
+#include "kernels/transpose.h"
+
+enum { COLUMNS = 6, VECTORS = 8, STRIPE = HY_FEW * 3 };   /* of a tile, at most; of a stripe's buffer */
+
+/* What the tiles of a stripe share: n rows of x, read `last` lanes wide in the last vector; those of g; how far ahead
+ * the next stripe of x lies. sums[v * m + c] is column c of vector v. */
+typedef struct stripe {
+  int64_t n, ldx, ldg, last, m, ahead;
+  const elem *x, *g;
+  vec *sums;
+} stripe;
+
+/* V vectors of k by C columns, from column `at`. */
+HY_INLINE void tile(int V, int C, const stripe *s, int64_t at) {
+  const elem *x = s->x, *g = s->g + at;
+  const int64_t last = s->last, ldx = s->ldx, ldg = s->ldg, ahead = s->ahead;
+  vec *sums = s->sums + at, acc[12];
+  HY_UNROLL for (int c = 0; c < C; c++)
+    HY_UNROLL for (int v = 0; v < V; v++) acc[c * V + v] = sums[v * s->m + c];
+  for (int64_t i = s->n; i > 0; i--, x += ldx, g += ldg) {
+    vec row[VECTORS];
+    __builtin_prefetch(x + ahead);
+    HY_UNROLL for (int v = 0; v < V - 1; v++) row[v] = load(x + v * HY_W);
+    row[V - 1] = last == HY_W ? load(x + (V - 1) * HY_W) : load_part(x + (V - 1) * HY_W, last);
+    HY_UNROLL for (int c = 0; c < C; c++) {
+      const vec weight = splat(g[c]);
+      HY_UNROLL for (int v = 0; v < V; v++) acc[c * V + v] = madd(row[v], weight, acc[c * V + v]);
+    }
+  }
+  HY_UNROLL for (int c = 0; c < C; c++)
+    HY_UNROLL for (int v = 0; v < V; v++) sums[v * s->m + c] = acc[c * V + v];
+}
+
+/* A tile of 8 to 12 registers where k has that many; each pair that a stripe can ask for. */
+static void tile_of(int V, int C, const stripe *s, int64_t at) {
+#define TILE(v, c) case (v) * 8 + (c): tile(v, c, s, at); break;
+  switch (V * 8 + C) {
+    TILE(1, 1) TILE(2, 1) TILE(3, 1) TILE(4, 1) TILE(5, 1) TILE(6, 1) TILE(7, 1) TILE(8, 1)
+    TILE(1, 2) TILE(2, 2) TILE(3, 2) TILE(4, 2)
+    TILE(1, 3) TILE(2, 3) TILE(3, 3) TILE(4, 3)
+    TILE(1, 4) TILE(2, 4) TILE(3, 4)
+    TILE(1, 5) TILE(2, 5)
+    TILE(1, 6) TILE(2, 6)
+  }
+#undef TILE
+}
+
+/* Rows j.. of acc into a stripe's buffer (in) or back. */
+HY_INLINE void exchange(bool in, int V, const stripe *s, elem *acc) {
+  for (int v = 0; v < V; v++, acc += HY_W * s->m) {
+    vec *columns = s->sums + v * s->m;
+    const bool whole = v < V - 1 || s->last == HY_W;
+    if (in && whole) load_columns(columns, s->m, acc, s->m);
+    else if (in) load_few_columns(columns, s->last, s->m, acc);
+    else if (whole) store_columns(columns, s->m, acc, s->m);
+    else store_few_columns(columns, s->last, s->m, acc);
+  }
+}
+
+void HY_KERNEL(rows_gram)(int64_t n, int64_t k, int64_t m, void *acc, const void *x, int64_t ldx, const void *g,
+                          int64_t ldg, bool first) {
+  static const int vectors[COLUMNS + 1] = {0, 8, 4, 4, 3, 2, 2};
+  vec sums[STRIPE];
+  const int64_t groups = (m + COLUMNS - 1) / COLUMNS;
+  if (m <= 0) return;
+  const int most = vectors[(m + groups - 1) / groups];
+  stripe s = { .n = n, .ldx = ldx, .ldg = ldg, .m = m, .g = g, .sums = sums };
+  for (int64_t j = 0; j < k; j += most * HY_W) {
+    const int64_t left = k - j;
+    const int V = left >= most * HY_W ? most : (int)((left + HY_W - 1) / HY_W);
+    s.last = left >= V * HY_W ? HY_W : left - (V - 1) * HY_W;
+    s.ahead = left > V * HY_W ? V * HY_W : 0;
+    s.x = (const elem *)x + j;
+    if (first) memset(sums, 0, (size_t)(V * m) * sizeof *sums);
+    else exchange(true, V, &s, (elem *)acc + j * m);
+    for (int64_t q = 0; q < groups; q++) {
+      const int64_t at = q * m / groups;
+      tile_of(V, (int)((q + 1) * m / groups - at), &s, at);
+    }
+    exchange(false, V, &s, (elem *)acc + j * m);
+  }
+}

@@ -1,0 +1,69 @@
+/* y = x w with few columns, w given transposed: every entry of y is a dot product of two contiguous rows. Lanes run
+ * over k, one register for each entry: entry = join(sum over vectors of x * w, the last vector padded with zeros). So
+ * its bits depend on k alone; tiles and blocks only decide what is shared while it is near. */
+#include "kernels/lanes.h"
+
+enum {
+  NEAR = 256 * 1024,   /* bytes of x that stay in the second-level cache while all columns pass over them */
+  COLUMNS = 5          /* of a tile, at most */
+};
+
+/* R rows by C columns of y. */
+HY_INLINE void tile(int R, int C, int64_t k, elem *y, int64_t ldy, const elem *x, int64_t ldx, const elem *wt) {
+  vec acc[8 * COLUMNS];
+  HY_UNROLL for (int i = 0; i < R * C; i++) acc[i] = (vec){0};
+  int64_t j = 0;
+  for (; j + HY_W <= k; j += HY_W) {
+    vec w[COLUMNS];
+    HY_UNROLL for (int c = 0; c < C; c++) w[c] = load(wt + c * k + j);
+    HY_UNROLL for (int r = 0; r < R; r++) {
+      const vec v = load(x + r * ldx + j);
+      HY_UNROLL for (int c = 0; c < C; c++) acc[r * C + c] = madd(v, w[c], acc[r * C + c]);
+    }
+  }
+  if (j < k) {
+    vec w[COLUMNS];
+    HY_UNROLL for (int c = 0; c < C; c++) w[c] = load_part(wt + c * k + j, k - j);
+    HY_UNROLL for (int r = 0; r < R; r++) {
+      const vec v = load_part(x + r * ldx + j, k - j);
+      HY_UNROLL for (int c = 0; c < C; c++) acc[r * C + c] = madd(v, w[c], acc[r * C + c]);
+    }
+  }
+  HY_UNROLL for (int r = 0; r < R; r++)
+    HY_UNROLL for (int c = 0; c < C; c++) y[r * ldy + c] = join_sum(acc[r * C + c]);
+}
+
+/* C columns for all rows, R at a time. */
+HY_INLINE void strip(int R, int C, int64_t n, int64_t k, elem *y, int64_t ldy, const elem *x, int64_t ldx,
+                     const elem *wt) {
+  int64_t i = 0;
+  for (; i + R <= n; i += R) tile(R, C, k, y + i * ldy, ldy, x + i * ldx, ldx, wt);
+  for (; i < n; i++) tile(1, C, k, y + i * ldy, ldy, x + i * ldx, ldx, wt);
+}
+
+/* Tiles have 8 to 12 entries: enough to hide the latency of an addition, few enough for 16 registers. */
+static void columns_of_block(int64_t n, int64_t k, int columns, elem *y, int64_t ldy, const elem *x, int64_t ldx,
+                             const elem *wt) {
+  switch (columns) {
+    case 1: strip(8, 1, n, k, y, ldy, x, ldx, wt); break;
+    case 2: strip(4, 2, n, k, y, ldy, x, ldx, wt); break;
+    case 3: strip(4, 3, n, k, y, ldy, x, ldx, wt); break;
+    case 4: strip(3, 4, n, k, y, ldy, x, ldx, wt); break;
+    default: strip(2, COLUMNS, n, k, y, ldy, x, ldx, wt); break;
+  }
+}
+
+void HY_KERNEL(rows_product)(int64_t n, int64_t k, int64_t m, void *y, int64_t ldy, const void *x, int64_t ldx,
+                             const void *wt) {
+  int64_t rows = NEAR / HY_SIZE / (k > 0 ? k : 1) / 8 * 8;
+  if (rows < 8) rows = 8;
+  const int64_t groups = (m + COLUMNS - 1) / COLUMNS;
+  for (int64_t i = 0; i < n; i += rows) {
+    const int64_t here = n - i < rows ? n - i : rows;
+    for (int64_t g = 0; g < groups; g++) {
+      const int64_t c = g * m / groups, columns = (g + 1) * m / groups - c;
+      columns_of_block(here, k, (int)columns, (elem *)y + i * ldy + c, ldy, (const elem *)x + i * ldx, ldx,
+                       (const elem *)wt + c * k);
+    }
+  }
+}

@@ -1,0 +1,65 @@
+/* Reductions of rows, one row at a time, and the search for what is not finite. */
+#include "kernels/lanes.h"
+
+enum { LANES = 16, PARTS = LANES / HY_W };   /* running lanes of a row, and the vectors that hold them */
+
+static elem sum_of_row(const elem *x, int64_t L) {
+  vec acc[PARTS] = {{0}};
+  int64_t j = 0;
+  for (; j + LANES <= L; j += LANES)
+    HY_UNROLL for (int v = 0; v < PARTS; v++) acc[v] += load(x + j + v * HY_W);
+  for (int v = 0; v < PARTS && j < L; v++, j += HY_W)
+    acc[v] += load_part(x + j, L - j < HY_W ? L - j : HY_W);
+  HY_UNROLL for (int half = PARTS / 2; half; half /= 2)
+    HY_UNROLL for (int v = 0; v < half; v++) acc[v] += acc[v + half];
+  return join_sum(acc[0]);
+}
+
+void HY_KERNEL(sum)(int64_t n, int64_t L, void *out, const void *x) {
+  elem *y = out;
+  const elem *row = x;
+  for (int64_t i = 0; i < n; i++, row += L) y[i] = sum_of_row(row, L);
+}
+
+/* Order and repetition do not change a maximum, so the last vector may overlap the one before. */
+static elem max_of_row(const elem *x, int64_t L) {
+  if (L < HY_W) return join_max(pick(lanes_below(L), load_part(x, L), splat(HY_LOWEST)));
+  vec best = load(x);
+  for (int64_t j = HY_W; j + HY_W <= L; j += HY_W) best = larger(best, load(x + j));
+  return join_max(larger(best, load(x + L - HY_W)));
+}
+
+void HY_KERNEL(max)(int64_t n, int64_t L, void *out, const void *x) {
+  elem *y = out;
+  const elem *row = x;
+  for (int64_t i = 0; i < n; i++, row += L) y[i] = max_of_row(row, L);
+}
+
+/* The first of the largest; the first NaN where there is one. */
+void HY_KERNEL(argmax)(int64_t n, int64_t L, int32_t *out, const void *x) {
+  const elem *row = x;
+  for (int64_t i = 0; i < n; i++, row += L) {
+    int64_t best = 0;
+    for (int64_t j = 1; j < L && !is_nan(row[best]); j++)
+      if (!((ordered)row[j] <= (ordered)row[best])) best = j;
+    out[i] = (int32_t)best;
+  }
+}
+
+int64_t HY_KERNEL(first_nonfinite)(int64_t n, const void *x) {
+#if HY_REAL
+  const elem *p = x;
+  int64_t i = 0;
+  /* x - x is 0 for a number, NaN for an infinity and NaN: no compare in the loop, and no sum that could overflow. */
+  for (; i + 4 * HY_W <= n; i += 4 * HY_W) {
+    vec a = load(p + i), b = load(p + i + HY_W), c = load(p + i + 2 * HY_W), d = load(p + i + 3 * HY_W);
+    a = ((a - a) + (b - b)) + ((c - c) + (d - d));
+    if (any(nan_lanes(a))) break;
+  }
+  for (; i < n; i++)
+    if (!isfinite(p[i])) return i;
+#else
+  (void)n, (void)x;
+#endif
+  return -1;
+}

@@ -1,0 +1,87 @@
+/* A square of HY_W by HY_W elements in registers, turned over its diagonal: at each step elements whose row and column
+ * differ in one bit change places. */
+#ifndef HY_KERNELS_TRANSPOSE_H
+#define HY_KERNELS_TRANSPOSE_H
+#include "kernels/lanes.h"
+
+/* Rows i and i + step exchange their off-diagonal parts; the lists pick from the two rows, one after the other. */
+#define HY_LIST(...) __VA_ARGS__
+#define HY_EXCHANGE(step, upper, lower)                                       \
+  HY_UNROLL for (int i = 0; i < HY_W; i++)                                    \
+    if (!(i & (step))) {                                                      \
+      const vec a = t[i], b = t[i + (step)];                                  \
+      t[i] = __builtin_shufflevector(a, b, upper);                            \
+      t[i + (step)] = __builtin_shufflevector(a, b, lower);                   \
+    }
+
+HY_INLINE void transpose_square(vec t[HY_W]) {
+#if HY_W == 16
+  HY_EXCHANGE(8, HY_LIST(0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23),
+              HY_LIST(8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31))
+  HY_EXCHANGE(4, HY_LIST(0, 1, 2, 3, 16, 17, 18, 19, 8, 9, 10, 11, 24, 25, 26, 27),
+              HY_LIST(4, 5, 6, 7, 20, 21, 22, 23, 12, 13, 14, 15, 28, 29, 30, 31))
+  HY_EXCHANGE(2, HY_LIST(0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29),
+              HY_LIST(2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31))
+  HY_EXCHANGE(1, HY_LIST(0, 16, 2, 18, 4, 20, 6, 22, 8, 24, 10, 26, 12, 28, 14, 30),
+              HY_LIST(1, 17, 3, 19, 5, 21, 7, 23, 9, 25, 11, 27, 13, 29, 15, 31))
+#elif HY_W == 8
+  HY_EXCHANGE(4, HY_LIST(0, 1, 2, 3, 8, 9, 10, 11), HY_LIST(4, 5, 6, 7, 12, 13, 14, 15))
+  HY_EXCHANGE(2, HY_LIST(0, 1, 8, 9, 4, 5, 12, 13), HY_LIST(2, 3, 10, 11, 6, 7, 14, 15))
+  HY_EXCHANGE(1, HY_LIST(0, 8, 2, 10, 4, 12, 6, 14), HY_LIST(1, 9, 3, 11, 5, 13, 7, 15))
+#elif HY_W == 4
+  HY_EXCHANGE(2, HY_LIST(0, 1, 4, 5), HY_LIST(2, 3, 6, 7))
+  HY_EXCHANGE(1, HY_LIST(0, 4, 2, 6), HY_LIST(1, 5, 3, 7))
+#else
+  HY_EXCHANGE(1, HY_LIST(0, 2), HY_LIST(1, 3))
+#endif
+}
+
+/* columns[j] = column j of HY_W rows of x, `stride` apart and L long. Where L does not divide, the last square
+ * overlaps the one before. */
+HY_INLINE void load_columns(vec *columns, int64_t L, const elem *x, int64_t stride) {
+  vec t[HY_W];
+  if (L < HY_W) {
+    HY_UNROLL for (int r = 0; r < HY_W; r++) t[r] = load_part(x + r * stride, L);
+    transpose_square(t);
+    for (int64_t j = 0; j < L; j++) columns[j] = t[j];
+    return;
+  }
+  for (int64_t start = 0; start < L; start += HY_W) {
+    const int64_t j = start + HY_W <= L ? start : L - HY_W;
+    HY_UNROLL for (int r = 0; r < HY_W; r++) t[r] = load(x + r * stride + j);
+    transpose_square(t);
+    HY_UNROLL for (int r = 0; r < HY_W; r++) columns[j + r] = t[r];
+  }
+}
+
+/* The reverse: HY_W rows of x from their L columns. */
+HY_INLINE void store_columns(const vec *columns, int64_t L, elem *x, int64_t stride) {
+  vec t[HY_W] = {{0}};
+  if (L < HY_W) {
+    for (int64_t j = 0; j < L; j++) t[j] = columns[j];
+    transpose_square(t);
+    HY_UNROLL for (int r = 0; r < HY_W; r++) store_part(x + r * stride, t[r], L);
+    return;
+  }
+  for (int64_t start = 0; start < L; start += HY_W) {
+    const int64_t j = start + HY_W <= L ? start : L - HY_W;
+    HY_UNROLL for (int r = 0; r < HY_W; r++) t[r] = columns[j + r];
+    transpose_square(t);
+    HY_UNROLL for (int r = 0; r < HY_W; r++) store(x + r * stride + j, t[r]);
+  }
+}
+
+/* The same for n < HY_W contiguous rows of at most HY_MOST_COLUMNS, by way of a copy padded with rows of zeros. */
+#define HY_MOST_COLUMNS 64
+HY_INLINE void load_few_columns(vec *columns, int64_t n, int64_t L, const elem *x) {
+  elem room[HY_MOST_COLUMNS * HY_W];
+  memcpy(room, x, (size_t)(n * L) * sizeof *x);
+  memset(room + n * L, 0, (size_t)((HY_W - n) * L) * sizeof *x);
+  load_columns(columns, L, room, L);
+}
+HY_INLINE void store_few_columns(const vec *columns, int64_t n, int64_t L, elem *x) {
+  elem room[HY_MOST_COLUMNS * HY_W];
+  store_columns(columns, L, room, L);
+  memcpy(x, room, (size_t)(n * L) * sizeof *x);
+}
+#endif
