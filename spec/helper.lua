@@ -4,3 +4,4 @@
 package.path = "./lua/?.lua;./lua/?/init.lua;" .. package.path
 
 require "hyla"
+require "hyla.recipe"   -- a recipe's file and the spec that loads it must mean the same module
