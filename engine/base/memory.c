@@ -8,6 +8,7 @@
 #include <string.h>
 
 enum { LINE = 64 };
+#define LARGEST ((size_t)1 << 48) /* more than a process can address */
 
 typedef struct header {
   size_t size;  /* what the caller asked for */
@@ -60,7 +61,7 @@ static void *out_of_memory(double size) {
 }
 
 void *hy_alloc(size_t size) {
-  if (size > PTRDIFF_MAX - 2 * LINE || told_to_fail()) return out_of_memory((double)size);
+  if (size > LARGEST || told_to_fail()) return out_of_memory((double)size);
   size_t taken = LINE + (size + LINE - 1) / LINE * LINE;
   if (!account(taken)) return NULL;
   char *block = aligned_alloc(LINE, taken);
@@ -75,7 +76,7 @@ void *hy_alloc(size_t size) {
 }
 
 void *hy_calloc(size_t count, size_t size) {
-  if (size && count > PTRDIFF_MAX / size) return out_of_memory((double)count * (double)size);
+  if (size && count > LARGEST / size) return out_of_memory((double)count * (double)size);
   void *p = hy_alloc(count * size);
   if (p) memset(p, 0, count * size);
   return p;

@@ -7,13 +7,6 @@ local number = {}
 
 local float = ffi.typeof "float"
 
--- NaN and infinities have one spelling, whatever the C library's is (it may print "-nan").
-local function special(x)
-  if x ~= x then return "nan" end
-  if x == math.huge then return "inf" end
-  if x == -math.huge then return "-inf" end
-end
-
 -- Whole numbers of a moderate size in full, without a point or an exponent.
 local function whole(x)
   if x % 1 ~= 0 or x <= -1e15 or x >= 1e15 then return nil end
@@ -26,9 +19,9 @@ local function same_double(a, b) return a == b end
 --- The shortest of the usual forms that reads back as the same number.
 -- @tparam number x
 -- @tparam[opt="float64"] string dtype "float32": x is one, so fewer digits tell it from its neighbours
--- @treturn string a JSON number, or "nan", "inf", "-inf"
+-- @treturn string a JSON number, or "nan", "inf", "-inf" (LuaJIT formats by itself, so a NaN's sign is not shown)
 function number.format(x, dtype)
-  local text = special(x) or whole(x)
+  local text = whole(x)
   if text then return text end
   local first, last, same = 15, 17, same_double
   if dtype == "float32" then first, last, same = 6, 9, same_float end
@@ -44,7 +37,7 @@ end
 -- @tparam[opt=4] number digits significant ones
 -- @treturn string
 function number.short(x, digits)
-  return special(x) or ("%." .. (digits or 4) .. "g"):format(x)
+  return ("%." .. (digits or 4) .. "g"):format(x)
 end
 
 return number

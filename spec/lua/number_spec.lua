@@ -14,6 +14,13 @@ describe("a number as text", function()
     end
   end)
 
+  it("takes all nine digits of a float32 that needs them", function()
+    for i = 1, 9 do
+      local x = 1000 + i * 2 ^ -14   -- neighbours are 6e-5 apart, eight digits 1e-4
+      assert.equal(x, tonumber(ffi.new("float", tonumber(number.format(x, "float32")))))
+    end
+  end)
+
   it("is short where that is enough", function()
     assert.equal("0.1", number.format(0.1))
     assert.equal("0.30000000000000004", number.format(0.1 + 0.2))

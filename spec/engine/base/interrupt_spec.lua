@@ -12,7 +12,7 @@ describe("interrupt", function()
     assert.equal(0, C.hyla_interrupted())
   end)
 
-  -- In a process of its own, for all of which SIGINT is. `old` defines before(): it sets the action that ours replaces.
+  -- In its own process: SIGINT is for all of one. `old` defines before(), which sets the action that ours replaces.
   local function script(old)
     return old .. [[
       local ffi = require "ffi"

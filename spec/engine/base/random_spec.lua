@@ -155,6 +155,12 @@ describe("permutations", function()
     assert.is_true(chi2 < 25.7)
   end)
 
+  it("send an element anywhere in a long list", function()
+    local seen = {}
+    for seed = 1, 200 do seen[math.floor(tensor.permutation(1000, { seed = seed }):get(1000) / 100)] = true end
+    for tenth = 0, 9 do assert.is_true(seen[tenth]) end   -- one stays empty once in 10^8 choices of seeds
+  end)
+
   it("want int32 of rank 1 with elements of its own", function()
     assert.equal(C.HYLA_ETYPE, C.hyla_random_permutation(tensor.zeros { 3 }, 1, 1))
     assert.equal(C.HYLA_ETYPE, C.hyla_random_permutation(tensor.zeros({ 3, 1 }, "int32"), 1, 1))

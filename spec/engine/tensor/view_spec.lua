@@ -26,6 +26,7 @@ describe("a view", function()
     part:set(-1, 2, 3, 2)
     assert.equal(-1, t:get(2, 3, 3))
     assert.same({ 2, 0, 4 }, t:slice(2, 1, 0).shape)
+    assert.same({ 21, 22, -1, 24 }, t:rows(2, 2):slice(2, 3, 3):reshape({ 4 }):totable())
   end)
 
   it("keeps its storage when the whole is dropped", function()
