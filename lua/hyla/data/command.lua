@@ -89,8 +89,10 @@ local function get_file(d, file, out)
   end
   if path == nil then return nil, problem end
   local show, clear = progress_line(file.name)
-  path, problem = fetch(d, file, show)
+  local unbroken
+  unbroken, path, problem = pcall(fetch, d, file, show)
   clear()
+  if not unbroken then error(path, 0) end     -- Ctrl-C: what has come stays for the next time
   if not path then return nil, problem end
   out(("%s: fetched"):format(path))
   return true

@@ -59,6 +59,8 @@ local function drive(multi, easy, start, progress)
   return ffi.cast(message_type, message).data.code
 end
 
+jit.off(drive)     -- Ctrl-C comes as a hook, which does not stop a compiled loop
+
 local function configure(easy, url, file, start, words)
   setopt(easy, OPT.ERRORBUFFER, words)
   setopt(easy, OPT.URL, url)

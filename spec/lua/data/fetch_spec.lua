@@ -151,6 +151,15 @@ describe("hyla data get", function()
     assert.matches("expected 2500 bytes, got 7", said, 1, true)
   end)
 
+  it("says when the disk is full, and asks no other mirror", function()
+    describe_set { "good", "good" }
+    support.write(folder .. "/data/tiny/other", "")
+    os.execute(("ln -s /dev/full '%s/data/tiny/blob.part'"):format(folder))
+    assert.equal(1, get())
+    assert.matches("blob.part: No space left on device", said, 1, true)
+    assert.equal("good blob 0\n", requests())
+  end)
+
   it("says where it cannot write", function()
     describe_set { "good" }
     support.write(folder .. "/data", "a file, no folder")
