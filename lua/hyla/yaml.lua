@@ -7,6 +7,7 @@
 -- A type is "text", "integer", "number" or "boolean", or is made by `list` and `map`.
 -- @module hyla.yaml
 local events = require "yaml"   -- libyaml's own events, which know their lines
+local names = require "hyla.names"
 
 --- A list whose elements have one type.
 -- @param of type of an element
@@ -55,12 +56,11 @@ function Reader:next()
 end
 
 local function keys_of(declared)
-  local names = {}
+  local known = {}
   for _, fields in ipairs { declared.required, declared.optional } do
-    for name in pairs(fields) do names[#names + 1] = name end
+    for name in pairs(fields) do known[name] = true end
   end
-  table.sort(names)
-  return table.concat(names, ", ")
+  return names.keys(known)
 end
 
 local what_is = { SCALAR = "text", SEQUENCE_START = "a list", MAPPING_START = "a map" }
@@ -73,11 +73,15 @@ function Reader:read_map(event, declared, where)
     if key.type ~= "SCALAR" then self:fail(key, "%s: a key must be text", where) end
     local name = key.value
     local field = declared.required[name] or declared.optional[name]
-    if not field then self:fail(key, "%s: unknown key '%s'; known are: %s", where, name, keys_of(declared)) end
+    if not field then
+      local known = keys_of(declared)
+      self:fail(key, "%s: unknown key '%s'%s; known are: %s", where, name, names.hint(name, known),
+                table.concat(known, ", "))
+    end
     if result[name] ~= nil then self:fail(key, "%s: key '%s' is given twice", where, name) end
     result[name] = self:read(self:next(), field, name)
   end
-  for name in pairs(declared.required) do
+  for _, name in ipairs(names.keys(declared.required)) do
     if result[name] == nil then self:fail(event, "%s: key '%s' is missing", where, name) end
   end
   return result

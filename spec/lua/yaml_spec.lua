@@ -32,7 +32,7 @@ describe("the YAML loader", function()
     { "an anchor", "name: &a b\n", "f.yaml:1: an anchor (&a) is not allowed" },
     { "a tag", "name: !!int 3\n", "f.yaml:1: a tag (tag:yaml.org,2002:int) is not allowed" },
     { "an unknown key", "name: a\ncuont: 1\n",
-      "f.yaml:2: document: unknown key 'cuont'; known are: count, flag, name, ratio, sides" },
+      "f.yaml:2: document: unknown key 'cuont'; did you mean 'count'?; known are: count, flag, name, ratio, sides" },
     { "a missing key", "name: a\n", "f.yaml:1: document: key 'count' is missing" },
     { "text for a number", "count: three\n", "f.yaml:1: count: expected integer, got 'three'" },
     { "a fraction for an integer", "count: 1.5\n", "f.yaml:1: count: expected integer, got '1.5'" },

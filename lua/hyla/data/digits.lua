@@ -34,20 +34,22 @@ local FADE = .25               -- ink loses up to this part of itself, pixel by 
 -- Streams of the random numbers: three for each picture, far from those that other parts of Hyla use.
 local STREAM = 2 ^ 44
 
-local function random_source(seed)
-  local uniform, normal = tensor.zeros({ 16 }, "float64"), tensor.zeros({ 24 }, "float64")
-  local grain = tensor.zeros({ SIDE * SIDE }, "float64")
-  local C, check = engine.C, engine.check
-  local data = function(t) return ffi.cast("double *", C.hyla_tensor_data(t)) end
-  local u, g, n = data(uniform), data(normal), data(grain)
-  local anchors = { uniform, normal, grain }     -- keep the memory behind u, g, n
-  return function(index)
-    local stream = STREAM + 3 * index
-    check(C.hyla_random_uniform(anchors[1], seed, stream, 0, 1))
-    check(C.hyla_random_normal(anchors[2], seed, stream + 1, 0, 1))
-    check(C.hyla_random_uniform(anchors[3], seed, stream + 2, 0, 1))
-    return u, g, n
-  end
+-- Room for the numbers of one picture, filled anew for each. It is handed from function to function: what a closure
+-- held could stay alive in compiled code.
+local function numbers()
+  return { uniform = tensor.zeros({ 16 }, "float64"), normal = tensor.zeros({ 24 }, "float64"),
+           grain = tensor.zeros({ SIDE * SIDE }, "float64") }
+end
+
+local function elements(t) return ffi.cast("const double *", engine.C.hyla_tensor_data(t)) end
+
+-- Draws the numbers of picture `index`; returns pointers to the uniform, the normal and those of the grain.
+local function draw_numbers(room, seed, index)
+  local C, check, stream = engine.C, engine.check, STREAM + 3 * index
+  check(C.hyla_random_uniform(room.uniform, seed, stream, 0, 1))
+  check(C.hyla_random_normal(room.normal, seed, stream + 1, 0, 1))
+  check(C.hyla_random_uniform(room.grain, seed, stream + 2, 0, 1))
+  return elements(room.uniform), elements(room.normal), elements(room.grain)
 end
 
 -- The map of one picture from the unit square to pixels: waves first, then the affine part.
@@ -86,9 +88,9 @@ end
 local function generate(n, seed, out)
   local area = SIDE * SIDE
   local picture, points = ffi.new("double[?]", area), ffi.new("double[?]", 2 * POINTS)
-  local numbers = random_source(seed)
+  local room = numbers()
   for i = 0, n - 1 do
-    local u, g, grain = numbers(i)
+    local u, g, grain = draw_numbers(room, seed, i)
     local digit = floor(10 * u[0])
     local ways = glyphs[digit]
     local pen = min(2.2, max(.6, PEN * exp(SPREAD.pen * g[6])))
