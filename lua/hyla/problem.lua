@@ -14,6 +14,7 @@ local lower = require "hyla.lower"
 local method = require "hyla.method"
 local model = require "hyla.model"
 local names = require "hyla.names"
+local number = require "hyla.number"
 local options = require "hyla.options"
 local site = require "hyla.site"
 local tensor = require "hyla.tensor"
@@ -218,13 +219,18 @@ function methods:advance(n)
   finish(self, "train", C.hyla_method_advance(handle, math.min(n, self.steps - C.hyla_method_step(handle))))
 end
 
---- The outer objective at the current state.
+local function want_finite(self, f)
+  if f == f and math.abs(f) < math.huge then return f end
+  site.fail_at(self.definition.outer.site, "the outer objective is %s after %d steps", number.format(f), self.step)
+end
+
+--- The outer objective at the current state; an error where it is not finite.
 -- @treturn number
 function methods:response()
   if not self.definition.outer then site.fail("response: the problem has no outer objective") end
   local f = ffi.new("double[1]")
   check(C.hyla_method_response(want_current(self, "response"), f))
-  return f[0]
+  return want_finite(self, f[0])
 end
 
 --- The gradient of the outer objective at the last step by every hyperparameter. After an interrupt, calling it again
@@ -245,7 +251,7 @@ function methods:hypergradient(values)
   finish(self, self.method.kind, C.hyla_method_hypergradient(handle, f, out))
   local by_name = {}
   for i, hyper in ipairs(self.hypers) do by_name[hyper.name] = #hyper.shape == 0 and g[i]:item() or g[i] end
-  return by_name, f[0]
+  return by_name, want_finite(self, f[0])
 end
 
 -- ---- looking ----

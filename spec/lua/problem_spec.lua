@@ -1,0 +1,288 @@
+local engine = require "hyla.ffi"
+local hyla = require "hyla"
+local mistake = dofile "spec/lua/mistake.lua"
+
+-- J = c/2 |w - 1|^2 and E = |w_T|^2, w from 0 by gradient descent: w_T = 1 - (1 - rate c)^T in each component.
+local rate, T = 0.25, 6
+local function setup(changes)
+  local w = hyla.weight("w", { 2 }, hyla.zeros)
+  local c = hyla.hyper("c", { init = 0.5, within = hyla.box(0, 2) })
+  local given = {
+    inner = c * ((w - 1) ^ 2):sum() / 2, outer = (w ^ 2):sum(), train = hyla.gd { rate = rate, steps = T },
+    improve = hyla.gd { rate = 0.1, steps = 9 }, dtype = "float64",
+    watch = { first = w:slice(1, 1, 1):sum(), w = w, c = c },
+  }
+  for key, value in pairs(changes or {}) do given[key] = value end
+  return hyla.problem(given), w, c
+end
+local function expected(t, c) return 1 - (1 - rate * (c or 0.5)) ^ t end
+local function near(want, got) assert.is_near(want, got, 1e-14) end
+
+describe("a problem", function()
+  it("trains to the last step", function()
+    local p = setup()
+    assert.same({ 0, T, 9 }, { p.step, p.steps, p.hyper_steps })
+    p:train()
+    assert.are.equal(T, p.step)
+    near(expected(T), p:weights().w:get(2))
+    near(2 * expected(T) ^ 2, p:response())
+  end)
+
+  it("trains step by step to the same bits", function()
+    local p, q = setup(), setup()
+    p:train()
+    q:start()
+    q:advance(1)
+    near(expected(1), q:weights().w:get(1))
+    q:advance(2)
+    assert.are.equal(3, q.step)
+    q:advance(100)
+    assert.are.equal(T, q.step)
+    assert.same(p:weights().w:totable(), q:weights().w:totable())
+  end)
+
+  it("watches and evaluates at the state it is in", function()
+    local p, w, c = setup()
+    p:start()
+    p:advance(2)
+    local watched = p:watch()
+    near(expected(2), watched.first)
+    assert.same({ expected(2), expected(2) }, watched.w:totable())
+    assert.are.equal(0.5, watched.c)
+    near(2 * expected(2) + 0.5, p:evaluate(w:sum() + c))
+    p:hypergradient()
+    near(expected(T), p:watch().first)
+    near(2 * (1 - expected(T)) * -0.5, p:evaluate(hyla.gradient(c * ((w - 1) ^ 2):sum() / 2, w)):sum():item())
+  end)
+
+  it("takes hyperparameters by name", function()
+    local p = setup()
+    p:train { c = 1.5 }
+    near(expected(T, 1.5), p:watch().first)
+    assert.are.equal(1.5, p.hypers.c.value:item())
+    assert.are.equal(0.5, p.hypers.c.init:item())
+    p:set { c = hyla.tensor(1) }
+    assert.are.equal(0, p.step)
+    p:train()
+    near(expected(T, 1), p:watch().first)
+  end)
+
+  it("gives hypergradients by name, and the response", function()
+    local p = setup()
+    local g, f = p:hypergradient { c = 1 }
+    near(2 * expected(T, 1) ^ 2, f)
+    near(4 * expected(T, 1) * T * (1 - rate) ^ (T - 1) * rate, g.c)
+  end)
+
+  it("needs neither outer objective nor hyperparameters to train", function()
+    local w = hyla.weight("w", {}, hyla.zeros)
+    local p = hyla.problem { inner = (w - 1) ^ 2 / 2, train = hyla.gd { rate = 0.5, steps = 2 }, watch = { w = w } }
+    p:train()
+    near(0.75, p:watch().w)
+    assert.matches("no outer objective", mistake(function() p:response() end))
+    assert.matches("no outer objective", mistake(function() p:hypergradient() end))
+  end)
+
+  it("is float32 unless told", function()
+    local p = setup { dtype = "float32" }
+    p:train()
+    assert.are.equal("float32", p:weights().w.dtype)
+    assert.is_near(expected(T), p:watch().first, 1e-6)
+  end)
+
+  it("shows its programs", function()
+    local p = setup()
+    assert.truthy(tostring(p.step_program):find("problem_spec.lua", 1, true))
+    assert.truthy(#tostring(p.adjoint_program) > 0)
+    assert.matches("problem of 1 weights, 6 steps, hyperparameters: c%[%]", tostring(p))
+  end)
+
+  it("checks its hypergradient, and finds one that is wrong", function()
+    local p = setup()
+    assert.is_true(p:check().worst <= 1)
+    local _, _, c = setup()
+    local w = hyla.weight("v", {}, 0.5)
+    -- stop_gradient hides a path from the derivative that central differences see.
+    local wrong = hyla.problem {
+      inner = c * (w - 1) ^ 2 / 2, outer = w ^ 2 + hyla.stop_gradient(c), train = hyla.gd { rate = rate, steps = T },
+    }
+    assert.matches("check: c%[1%]: the hypergradient is", mistake(function() wrong:check() end))
+  end)
+
+  it("goes on after an interrupt", function()
+    local p, q = setup(), setup()
+    local g = q:hypergradient()
+    engine.C.hyla_interrupt()
+    local ok, message = pcall(p.hypergradient, p)
+    engine.C.hyla_interrupt_clear()
+    assert.is_false(ok)
+    assert.matches("interrupt", message)
+    assert.are.equal(g.c, (p:hypergradient()).c)
+  end)
+
+  it("gives its memory back", function()
+    collectgarbage() collectgarbage()
+    local before = engine.C.hyla_memory_current()
+    do
+      local p = setup()
+      p:hypergradient()
+      p:watch()
+      p:improver():step { c = 1 }
+    end
+    collectgarbage() collectgarbage()
+    assert.are.equal(before, engine.C.hyla_memory_current())
+  end)
+end)
+
+describe("the hyper-optimizer", function()
+  it("updates and projects", function()
+    local p = setup()
+    local improver = p:improver()
+    improver:step { c = 2 }
+    near(0.3, p.hypers.c.value:item())
+    improver:step { c = 100 }
+    assert.are.equal(0, p.hypers.c.value:item())
+  end)
+
+  it("goes on from its state to the same bits", function()
+    local adam = hyla.adam { rate = 0.01 }
+    local p, q = setup { improve = adam }, setup { improve = adam }
+    local one, two = p:improver(), q:improver()
+    one:step { c = 1 }
+    one:step { c = -0.5 }
+    assert.are.equal(2, one:state()["c.t"]:item())
+    two:restore(one:state())
+    q:set { c = p.hypers.c.value }
+    one:step { c = 0.25 }
+    two:step { c = 0.25 }
+    assert.are.equal(p.hypers.c.value:item(), q.hypers.c.value:item())
+    assert.same(one:state()["c.v"]:item(), two:state()["c.v"]:item())
+  end)
+
+  it("refuses what is not a hypergradient, and leaves everything as it was", function()
+    local p = setup { improve = hyla.momentum { rate = 0.1, momentum = 0.5 } }
+    local improver = p:improver()
+    improver:step { c = 1 }
+    local v = improver:state()["c.v"]:item()
+    assert.matches("expected a hypergradient of the shape of 'c', got a nil", mistake(function() improver:step {} end))
+    assert.is_false(pcall(improver.step, improver, { c = 0 / 0 }))
+    near(0.4, p.hypers.c.value:item())
+    assert.are.equal(v, improver:state()["c.v"]:item())
+    local foreign = { ["c.v"] = hyla.tensor(0, "float64"), ["c.x"] = 1 }
+    assert.matches("unknown accessory 'c.x'", mistake(function() improver:restore(foreign) end))
+    assert.matches("expected 'c.v' as a float64", mistake(function() improver:restore {} end))
+  end)
+
+  it("has numbers as settings", function()
+    local p = setup { improve = hyla.gd { rate = hyla.hyper("rate", { init = 1 }) } }
+    assert.matches("improve: hyperparameter 'rate'", select(2, pcall(p.improver, p)))
+  end)
+end)
+
+describe("a mistake in a problem", function()
+  local w, b = hyla.weight("w", { 2 }, hyla.zeros), hyla.weight("b", { 2 }, hyla.zeros)
+  local loss, gd = ((w - 1) ^ 2):sum(), hyla.gd { rate = 0.1, steps = 5 }
+  local cases = {
+    { function() hyla.problem { inner = loss } end, "problem: option 'train' is missing" },
+    { function() hyla.problem { inner = loss, train = gd, outr = loss } end, "'outr'; did you mean 'outer'" },
+    { function() hyla.problem { inner = 3, train = gd } end, "option 'inner': expected a traced expression" },
+    { function() hyla.problem { inner = w, train = gd } end,
+      "expected inner to be one real number, got float[2] weight" },
+    { function() hyla.problem { inner = loss, train = { 3 } } end, "train: expected a dynamics as element 1" },
+    { function() hyla.problem { inner = loss, train = {} } end, "train: expected a dynamics" },
+    { function() hyla.problem { inner = loss, train = gd, dtype = "float" } end,
+      "option 'dtype': expected \"float32\"" },
+    { function() hyla.problem { inner = loss, train = gd, method = hyla.reverse } end,
+      "a method such as hyla.reverse()" },
+    { function() hyla.reverse { memory = "many" } end, "reverse: memory: expected bytes" },
+    { function() hyla.problem { inner = loss, train = gd }:set { c = 1 } end,
+      "unknown hyperparameter 'c'; there are: none" },
+    { function() setup():set { c = { 1, 2 } } end, "set: expected 'c' as a number or a tensor of shape []" },
+    { function() setup():set { c = 0 / 0 } end, "set: 'c' has NaN or infinity" },
+    { function() setup():watch() end, "nothing is trained yet" },
+    { function() setup():advance(0) end, "advance: expected a whole number of steps >= 1" },
+    { function() setup():trian() end, "a problem has no field or method 'trian'; did you mean 'train'" },
+    { function() local p = setup() p:train() p:evaluate(w:sum()) end, "weight 'w'" },
+  }
+  for i, case in ipairs(cases) do
+    it(("%d is told at its line: %s"):format(i, case[2]:sub(1, 40)), function()
+      assert.truthy(mistake(case[1]):find(case[2], 1, true), mistake(case[1]))
+    end)
+  end
+
+  -- The message of a problem that cannot be built, which begins with the place of what is wrong in it.
+  local function refusal(given, leaf)
+    given.train = given.train or gd
+    local ok, message = pcall(hyla.problem, given)
+    assert.is_false(ok)
+    if leaf then assert.are.equal(leaf.site .. ": ", message:sub(1, #leaf.site + 2), message) end
+    return message
+  end
+
+  it("is a weight that the inner objective does not use, told at the weight's line", function()
+    assert.truthy(refusal({ inner = loss, outer = (w + b):sum() }, b):find(
+      "weight 'b' is not used by the inner objective at " .. loss.site, 1, true))
+  end)
+
+  it("is a weight without a path to the inner objective", function()
+    local inner = loss + hyla.stop_gradient(b):sum()
+    local message = refusal { inner = inner }
+    assert.truthy(message:find(("no path from weight 'b' (declared at %s) to the inner objective at %s"):format(b.site,
+      inner.site), 1, true), message)
+  end)
+
+  it("is a name for two things", function()
+    local other = hyla.weight("w", { 2 }, hyla.zeros)
+    local message = refusal { inner = loss + other:square():sum() }
+    local words = ("the name 'w' stands for a weight at %s and a weight at %s"):format(w.site, other.site)
+    assert.truthy(message:find(words, 1, true), message)
+  end)
+
+  it("is a hyperparameter without a path to the outer objective, told with its line", function()
+    local c = hyla.hyper("c", { init = 1 })
+    local message = refusal { inner = loss + c, outer = (w ^ 2):sum() }
+    assert.truthy(message:find("'c'", 1, true) and message:find(c.site, 1, true), message)
+  end)
+
+  it("is a use that has no derivative, told with its line", function()
+    local c = hyla.hyper("c", { init = 1 })
+    for _, outer in ipairs { w:lt(c):sum(), w:argmax():cast("float") + 0 * c } do
+      local message = refusal { inner = c * loss, outer = outer }
+      assert.matches("^spec/lua/problem_spec.lua:%d+: .*has no derivative", message)
+    end
+  end)
+
+  it("is an initial value that depends on a weight, or lies outside its constraint", function()
+    local v = hyla.weight("v", { 2 }, 2 * w)
+    assert.matches("may depend on hyperparameters alone", refusal({ inner = loss + v:sum() }, v))
+    local c = hyla.hyper("c", { init = 3, within = hyla.box(0, 1) })
+    assert.matches("the initial value lies outside of box%(0, 1%); the nearest point is 2 away",
+                   refusal({ inner = c * loss, outer = (w ^ 2):sum() }, c))
+  end)
+
+  it("is training that diverges: op, line and step are named, nothing is returned", function()
+    local p = setup { train = hyla.gd { rate = 1e30, steps = 50 } }
+    local ok, message = pcall(p.hypergradient, p)
+    assert.is_false(ok)
+    assert.matches("step %d+ of 50", message)
+    assert.matches("problem_spec.lua:%d+: .* from mul", message)
+  end)
+
+  it("is a memory that cannot hold the trajectory: both sizes are told", function()
+    local p = setup { method = hyla.reverse { memory = 100 }, train = hyla.gd { rate = rate, steps = 1000 } }
+    local ok, message = pcall(p.hypergradient, p)
+    assert.is_false(ok)
+    assert.matches("the trajectory needs .*1000 steps of %d+ bytes.* are allowed", message)
+  end)
+
+  it("is an outer objective that is no number, told at its line", function()
+    local c = hyla.hyper("c", { init = 1 })
+    local outer = (w - 1):log():sum()
+    local p = hyla.problem { inner = c * loss, outer = outer, train = gd }
+    for _, work in ipairs { p.hypergradient, function() p:train() return p:response() end } do
+      local ok, message = pcall(work, p)
+      assert.is_false(ok)
+      assert.truthy(message:find("outer objective", 1, true) and message:find("problem_spec.lua:", 1, true), message)
+    end
+  end)
+end)
