@@ -7,6 +7,8 @@
 #   share/hyla/{recipes,datasets,bench}/
 include(GNUInstallDirs)
 
+# The pkg-config file names its prefix by where it lies itself, so that an installation may be moved.
+file(RELATIVE_PATH HYLA_PREFIX_FROM_PC /prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig /prefix)
 configure_file(hyla.pc.in hyla.pc @ONLY)
 install(TARGETS hyla LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(FILES engine/hyla.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
@@ -17,4 +19,4 @@ install(DIRECTORY lua/hyla DESTINATION ${HYLA_SHARE}/lua FILES_MATCHING PATTERN 
 install(FILES engine/hyla.h DESTINATION ${HYLA_SHARE}/lua/hyla)
 install(DIRECTORY recipes DESTINATION ${HYLA_SHARE} FILES_MATCHING PATTERN "*.lua")
 install(DIRECTORY datasets DESTINATION ${HYLA_SHARE} FILES_MATCHING PATTERN "*.yaml")
-install(DIRECTORY bench DESTINATION ${HYLA_SHARE} FILES_MATCHING PATTERN "*.lua")
+install(DIRECTORY bench DESTINATION ${HYLA_SHARE} FILES_MATCHING PATTERN "*.lua" PATTERN kernels EXCLUDE)
