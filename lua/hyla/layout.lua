@@ -60,6 +60,14 @@ local function want_inner_weights(inner, weights)
   end
 end
 
+local function want_finite_constants(roots)
+  for _, e in ipairs(lower.order(roots)) do
+    if e.tensor and e.dtype == "float" and not e.tensor:is_finite() then
+      site.fail_at(e.site, "NaN or infinity in the data of the %s tensor used here", trace.show(e.tensor))
+    end
+  end
+end
+
 -- s_0: the initial value of each leaf of the state; it may see hyperparameters, nothing else.
 local function initial_state(states, dtype)
   local list = {}
@@ -107,6 +115,7 @@ function layout.new(p)
   for _, list in ipairs { objectives, p.watch, settings } do
     for _, e in ipairs(list) do roots[#roots + 1] = e end
   end
+  want_finite_constants(roots)
   local weights = reached(roots).weight
   if #weights == 0 then site.fail_at(p.inner.site, "problem: the inner objective uses no weight") end
   want_inner_weights(p.inner, weights)

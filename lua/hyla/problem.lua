@@ -111,7 +111,8 @@ local function new(given)
     inner = o.inner, outer = o.outer, watch = watched(o.watch), segments = segments, dtype = o.dtype,
   }
   local self = {
-    definition = o, dtype = o.dtype, layout = laid, hypers = {}, position = {}, programs = {},
+    definition = o, dtype = o.dtype, layout = laid, hypers = {}, position = {},
+    programs = setmetatable({}, { __mode = "k" }),     -- an expression's goes with it
     improve = o.improve or false, hyper_steps = o.improve and o.improve.steps or false, unfinished = false,
     method = o.method or method.reverse(), handles = {}, current = false, steps = 0,
   }
@@ -179,7 +180,12 @@ local function start(self, kind)
     self.current = false
     local lambda = ffi.new("hyla_tensor *[?]", math.max(#self.hypers, 1))
     for i, hyper in ipairs(self.hypers) do lambda[i - 1] = hyper.value end
-    check(C.hyla_method_start(handle, lambda))
+    local status = C.hyla_method_start(handle, lambda)
+    if status == C.HYLA_ENOMEM then                    -- memory that only the collector still holds is given back first
+      collectgarbage()
+      status = C.hyla_method_start(handle, lambda)
+    end
+    check(status)
   end
   self.current = handle
   return handle

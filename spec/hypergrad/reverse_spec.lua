@@ -20,7 +20,7 @@ local function quadratic(given)
   }
 end
 
-local function hyper(name, value) return hyla.hyper(name, { init = hyla.tensor(value, "float64") }) end
+local function hyper(name, value) return hyla.hyper(name, { init = value }) end
 
 describe("Reverse-HG", function()
   it("gives the hypergradient of a learning rate", function()

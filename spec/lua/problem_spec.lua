@@ -242,6 +242,12 @@ describe("a mistake in a problem", function()
       inner.site), 1, true), message)
   end)
 
+  it("is data with NaN, told where it is used", function()
+    local x = hyla.tensor { 1, 0 / 0 }
+    local used = x * w
+    assert.matches("NaN or infinity in the data of the float32%[2%] tensor", refusal({ inner = used:sum() }, used))
+  end)
+
   it("is a name for two things", function()
     local other = hyla.weight("w", { 2 }, hyla.zeros)
     local message = refusal { inner = loss + other:square():sum() }
