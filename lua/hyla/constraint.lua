@@ -5,6 +5,7 @@
 local ffi = require "ffi"
 local engine = require "hyla.ffi"
 local number = require "hyla.number"
+local site = require "hyla.site"
 local tensor = require "hyla.tensor"
 
 local C, check = engine.C, engine.check
@@ -38,14 +39,14 @@ end
 -- @treturn Set; an error when `other` is no set, or two boxes have no point in common
 function Set:with(other)
   if not is(other) then
-    error(("with: expected a constraint such as hyla.l1(1), got %s"):format(tostring(other)), 2)
+    site.fail("with: expected a constraint such as hyla.l1(1), got %s", tostring(other))
   end
   local members = {}
   for _, m in ipairs(self.members) do members[#members + 1] = m end
   for _, m in ipairs(other.members) do
     for _, mine in ipairs(self.members) do
       if disjoint(mine, m) then
-        error(("infeasible constraint: %s and %s have no point in common"):format(mine.text, m.text), 2)
+        site.fail("infeasible constraint: %s and %s have no point in common", mine.text, m.text)
       end
     end
     members[#members + 1] = m
@@ -55,11 +56,11 @@ end
 
 --- Moves a tensor to the nearest point of the set, in place; a feasible one keeps its bits.
 -- @param x a contiguous tensor, float32 or float64; a square matrix for `symmetric` and `zero_diagonal`
--- @tparam[opt] string site the place in the recipe that messages name
+-- @tparam[opt] string where the place in the recipe that messages name
 -- @return x; an error when the set is empty for a tensor of this size, or a component is not finite
-function Set:project(x, site)
-  if not tensor.is(x) then error(("project: expected a tensor, got %s"):format(tostring(x)), 2) end
-  check(C.hyla_project(#self.members, self.array, x, site))
+function Set:project(x, where)
+  if not tensor.is(x) then site.fail("project: expected a tensor, got %s", tostring(x)) end
+  check(C.hyla_project(#self.members, self.array, x, where))
   return x
 end
 
@@ -78,8 +79,7 @@ end
 -- @treturn Set
 local function box(lo, hi)
   if not (is_number(lo) and is_number(hi) and lo <= hi and lo < huge and hi > -huge) then
-    error(("infeasible constraint: box: expected numbers lo <= hi, got %s and %s"):format(tostring(lo),
-      tostring(hi)), 2)
+    site.fail("infeasible constraint: box: expected numbers lo <= hi, got %s and %s", tostring(lo), tostring(hi))
   end
   return set { { kind = C.HYLA_SET_BOX, lo = lo, hi = hi, text = ("box(%s, %s)"):format(text(lo), text(hi)) } }
 end
@@ -95,7 +95,7 @@ end
 -- @treturn Set
 local function sum(bound)
   if not is_number(bound) or math.abs(bound) == huge then
-    error(("sum: expected a finite number, got %s"):format(tostring(bound)), 2)
+    site.fail("sum: expected a finite number, got %s", tostring(bound))
   end
   return set { { kind = C.HYLA_SET_SUM, bound = bound, text = ("sum(%s)"):format(text(bound)) } }
 end
@@ -103,10 +103,10 @@ end
 -- The one member of a set whose bound is a finite number that is not negative.
 local function ball(name, kind, bound, about)
   if not is_number(bound) or bound == huge then
-    error(("%s: expected a finite number, got %s"):format(name, tostring(bound)), 3)
+    site.fail("%s: expected a finite number, got %s", name, tostring(bound))
   end
   if bound < 0 then
-    error(("infeasible constraint: %s(%s): %s is never negative"):format(name, text(bound), about), 3)
+    site.fail("infeasible constraint: %s(%s): %s is never negative", name, text(bound), about)
   end
   return { kind = kind, bound = bound, text = ("%s(%s)"):format(name, text(bound)) }
 end
@@ -115,16 +115,14 @@ end
 -- @tparam number bound finite, not negative
 -- @treturn Set
 local function l1(bound)
-  local member = ball("l1", C.HYLA_SET_L1, bound, "a norm")
-  return set { member }
+  return set { ball("l1", C.HYLA_SET_L1, bound, "a norm") }
 end
 
 --- The ball sqrt(sum x_i^2) <= bound.
 -- @tparam number bound finite, not negative
 -- @treturn Set
 local function l2(bound)
-  local member = ball("l2", C.HYLA_SET_L2, bound, "a norm")
-  return set { member }
+  return set { ball("l2", C.HYLA_SET_L2, bound, "a norm") }
 end
 
 --- x_i >= 0 and sum x_i = bound.
@@ -132,8 +130,7 @@ end
 -- @treturn Set
 local function simplex(bound)
   if bound == nil then bound = 1 end
-  local member = ball("simplex", C.HYLA_SET_SIMPLEX, bound, "a sum of x_i >= 0")
-  return set { member }
+  return set { ball("simplex", C.HYLA_SET_SIMPLEX, bound, "a sum of x_i >= 0") }
 end
 
 --- Square matrices equal to their transpose.

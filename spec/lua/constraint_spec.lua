@@ -53,6 +53,7 @@ describe("a wrong constraint", function()
       ["l1: expected a finite number, got nil"] = function() constraint.l1() end,
       ["l2: expected a finite number, got 1"] = function() constraint.l2 "1" end,
       ["sum: expected a finite number, got inf"] = function() constraint.sum(math.huge) end,
+      ["sum: expected a finite number, got -inf"] = function() require("hyla").sum(-math.huge) end,
       ["infeasible constraint: box(0, 1) and box(2, 3) have no point in common"] =
         function() local _ = constraint.box(0, 1):with(constraint.box(2, 3)) end,
       ["with: expected a constraint such as hyla.l1(1), got 3"] = function() local _ = constraint.l1(1):with(3) end,
