@@ -3,7 +3,12 @@
  * stripe of k stands turned, column by column, in a small buffer: in from acc at its start, out to acc at its end. */
 #include "kernels/transpose.h"
 
-enum { COLUMNS = 6, VECTORS = 8, STRIPE = HY_FEW * 3 };   /* of a tile, at most; of a stripe's buffer */
+enum {
+  COLUMNS = 6,                    /* of a tile, at most */
+  VECTORS = 8,
+  STRIPE = HY_FEW * 3,            /* vectors of a stripe's buffer, at most */
+  NEAR = 1024 * 1024              /* bytes of x that stay in a near cache while all stripes pass over them */
+};
 
 /* What the tiles of a stripe share: n rows of x, read `last` lanes wide in the last vector; those of g; how far ahead
  * the next stripe of x lies. sums[v * m + c] is column c of vector v. */
@@ -60,26 +65,37 @@ HY_INLINE void exchange(bool in, int V, const stripe *s, elem *acc) {
   }
 }
 
-void HY_KERNEL(rows_gram)(int64_t n, int64_t k, int64_t m, void *acc, const void *x, int64_t ldx, const void *g,
-                          int64_t ldg, bool first) {
+/* All of acc, for rows that stay near. */
+static void block_gram(const stripe *shared, int64_t k, elem *acc, const elem *x, bool first) {
   static const int vectors[COLUMNS + 1] = {0, 8, 4, 4, 3, 2, 2};
-  vec sums[STRIPE];
-  const int64_t groups = (m + COLUMNS - 1) / COLUMNS;
-  if (m <= 0) return;
+  stripe s = *shared;
+  const int64_t m = s.m, groups = (m + COLUMNS - 1) / COLUMNS;
   const int most = vectors[(m + groups - 1) / groups];
-  stripe s = { .n = n, .ldx = ldx, .ldg = ldg, .m = m, .g = g, .sums = sums };
   for (int64_t j = 0; j < k; j += most * HY_W) {
     const int64_t left = k - j;
     const int V = left >= most * HY_W ? most : (int)((left + HY_W - 1) / HY_W);
     s.last = left >= V * HY_W ? HY_W : left - (V - 1) * HY_W;
     s.ahead = left > V * HY_W ? V * HY_W : 0;
-    s.x = (const elem *)x + j;
-    if (first) memset(sums, 0, (size_t)(V * m) * sizeof *sums);
-    else exchange(true, V, &s, (elem *)acc + j * m);
+    s.x = x + j;
+    if (first) memset(s.sums, 0, (size_t)(V * m) * sizeof *s.sums);
+    else exchange(true, V, &s, acc + j * m);
     for (int64_t q = 0; q < groups; q++) {
       const int64_t at = q * m / groups;
       tile_of(V, (int)((q + 1) * m / groups - at), &s, at);
     }
-    exchange(false, V, &s, (elem *)acc + j * m);
+    exchange(false, V, &s, acc + j * m);
+  }
+}
+
+void HY_KERNEL(rows_gram)(int64_t n, int64_t k, int64_t m, void *acc, const void *x, int64_t ldx, const void *g,
+                          int64_t ldg, bool first) {
+  vec sums[STRIPE];
+  int64_t rows = NEAR / HY_SIZE / (k > 0 ? k : 1);
+  if (rows < 64) rows = 64;
+  if (m <= 0) return;
+  for (int64_t i = 0; i < n || i == 0; i += rows) {
+    const stripe s = { .n = n - i < rows ? n - i : rows, .ldx = ldx, .ldg = ldg, .m = m,
+                       .g = (const elem *)g + i * ldg, .sums = sums };
+    block_gram(&s, k, acc, (const elem *)x + i * ldx, first && i == 0);
   }
 }

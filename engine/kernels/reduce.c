@@ -1,7 +1,12 @@
-/* Reductions of rows, one row at a time, and the search for what is not finite. */
-#include "kernels/lanes.h"
+/* Reductions of rows, and the search for what is not finite. Short rows go HY_W at a time, turned so that each lane is a
+ * row; the order of a row's sum, and so its bits, are those of a row alone. */
+#include "kernels/transpose.h"
 
-enum { LANES = 16, PARTS = LANES / HY_W };   /* running lanes of a row, and the vectors that hold them */
+enum {
+  LANES = 16,                     /* running lanes of a row */
+  PARTS = LANES / HY_W,           /* the vectors that hold them */
+  SHORT = HY_MOST_COLUMNS         /* a row turned with others */
+};
 
 static elem sum_of_row(const elem *x, int64_t L) {
   vec acc[PARTS] = {{0}};
@@ -15,10 +20,23 @@ static elem sum_of_row(const elem *x, int64_t L) {
   return join_sum(acc[0]);
 }
 
+static vec sum_of_columns(const elem *x, int64_t L) {
+  vec columns[SHORT], lane[LANES] = {{0}};
+  load_columns(columns, L, x, L);
+  for (int64_t start = 0; start < L; start += LANES)
+    for (int64_t j = 0; j < LANES && start + j < L; j++) lane[j] += columns[start + j];
+  HY_UNROLL for (int half = LANES / 2; half; half /= 2)
+    HY_UNROLL for (int j = 0; j < half; j++) lane[j] += lane[j + half];
+  return lane[0];
+}
+
 void HY_KERNEL(sum)(int64_t n, int64_t L, void *out, const void *x) {
   elem *y = out;
   const elem *row = x;
-  for (int64_t i = 0; i < n; i++, row += L) y[i] = sum_of_row(row, L);
+  int64_t i = 0;
+  if (L <= SHORT)
+    for (; i + HY_W <= n; i += HY_W, row += HY_W * L) store(y + i, sum_of_columns(row, L));
+  for (; i < n; i++, row += L) y[i] = sum_of_row(row, L);
 }
 
 /* Order and repetition do not change a maximum, so the last vector may overlap the one before. */
@@ -32,7 +50,14 @@ static elem max_of_row(const elem *x, int64_t L) {
 void HY_KERNEL(max)(int64_t n, int64_t L, void *out, const void *x) {
   elem *y = out;
   const elem *row = x;
-  for (int64_t i = 0; i < n; i++, row += L) y[i] = max_of_row(row, L);
+  int64_t i = 0;
+  if (L <= SHORT)
+    for (; i + HY_W <= n; i += HY_W, row += HY_W * L) {
+      vec columns[SHORT];
+      load_columns(columns, L, row, L);
+      store(y + i, largest_column(columns, L));
+    }
+  for (; i < n; i++, row += L) y[i] = max_of_row(row, L);
 }
 
 /* The first of the largest; the first NaN where there is one. */

@@ -8,8 +8,7 @@ enum { SHORT = HY_MOST_COLUMNS, RUNNING = 4 };
 /* e^(x - shift) in place; returns the sums. shift: the maximum, or 0 where that is infinite or NaN, which then
  * comes out by itself: log(0) = -inf, log(inf) = inf. */
 HY_INLINE vec shifted_exp(vec *x, int64_t L, vec *shift) {
-  vec top = x[0];
-  for (int64_t j = 1; j < L; j++) top = larger(top, x[j]);
+  vec top = largest_column(x, L);
   top = pick((mask)(top - top == (vec){0}), top, (vec){0});
   vec sum[RUNNING] = {{0}};
   for (int64_t j = 0; j < L; j++) {

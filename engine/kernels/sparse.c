@@ -6,61 +6,60 @@ static bool present(const void *x, int64_t i, int dtype) {
   return dtype == HYLA_FLOAT64 ? ((const double *)x)[i] != 0 : ((const float *)x)[i] != 0;
 }
 
-static int64_t count_entries(int64_t n, int64_t k, const void *x, int64_t ldx, int dtype) {
-  int64_t count = 0;
-  for (int64_t i = 0; i < n; i++)
-    for (int64_t j = 0; j < k; j++) count += present(x, i * ldx + j, dtype);
-  return count;
-}
-
 double hy_kernel_density(int64_t n, int64_t k, const void *x, int64_t ldx, int dtype) {
+  int64_t count = 0;
   if (n <= 0 || k <= 0) return 0;
   if (dtype == HYLA_INT32) return 1;
-  return (double)count_entries(n, k, x, ldx, dtype) / ((double)n * (double)k);
+  for (int64_t i = 0; i < n; i++)
+    for (int64_t j = 0; j < k; j++) count += present(x, i * ldx + j, dtype);
+  return (double)count / ((double)n * (double)k);
 }
 
-/* Entry `at` of an index and a value array. */
-static void put(const hy_sparse *s, void *index, void *value, int64_t at, int64_t where, const void *x, int64_t i) {
-  if (s->wide) ((int32_t *)index)[at] = (int32_t)where;
-  else ((uint16_t *)index)[at] = (uint16_t)where;
-  if (s->dtype == HYLA_FLOAT64) ((double *)value)[at] = ((const double *)x)[i];
-  else ((float *)value)[at] = ((const float *)x)[i];
+/* The matrix as a list walks it: n elements, `step` apart. */
+typedef struct walk {
+  int64_t from, step, n;
+} walk;
+
+static walk row_walk(const hy_sparse *s, int64_t list, int64_t ldx) { return (walk){ list * ldx, 1, s->k }; }
+static walk column_walk(const hy_sparse *s, int64_t list, int64_t ldx) {
+  const int64_t *chunk = s->chunk + list / s->k;
+  return (walk){ chunk[0] * ldx + list % s->k, ldx, chunk[1] - chunk[0] };
 }
 
-static void fill_rows(hy_sparse *s, const void *x, int64_t ldx) {
-  int64_t at = 0;
-  for (int64_t i = 0; i < s->n; i++) {
-    s->row_start[i] = at;
-    for (int64_t j = 0; j < s->k; j++)
-      if (present(x, i * ldx + j, s->dtype)) put(s, s->row_index, s->row_value, at++, j, x, i * ldx + j);
+static void put(const hy_sparse *s, const hy_lists *l, int64_t at, int64_t index, double value) {
+  if (s->wide) ((int32_t *)l->index)[at] = (int32_t)index;
+  else ((uint16_t *)l->index)[at] = (uint16_t)index;
+  if (s->dtype == HYLA_FLOAT64) ((double *)l->value)[at] = value;
+  else ((float *)l->value)[at] = (float)value;
+}
+
+static void fill_list(const hy_sparse *s, const hy_lists *l, int64_t list, walk w, const void *x) {
+  int64_t at = l->start[list], last = 0;
+  for (int64_t i = 0; i < w.n; i++) {
+    const int64_t p = w.from + i * w.step;
+    if (!present(x, p, s->dtype)) continue;
+    put(s, l, at++, last = i, s->dtype == HYLA_FLOAT64 ? ((const double *)x)[p] : (double)((const float *)x)[p]);
   }
-  s->row_start[s->n] = at;
+  while (at < l->start[list + 1]) put(s, l, at++, last, 0);
 }
 
-static void fill_columns(hy_sparse *s, const void *x, int64_t ldx) {
-  int64_t at = 0;
-  for (int c = 0; c < s->chunks; c++) {
-    const int64_t lo = s->chunk[c];
-    for (int64_t j = 0; j < s->k; j++) {
-      s->column_start[c * s->k + j] = at;
-      for (int64_t i = lo; i < s->chunk[c + 1]; i++)
-        if (present(x, i * ldx + j, s->dtype)) put(s, s->column_index, s->column_value, at++, i - lo, x, i * ldx + j);
-    }
+/* Counts, makes room, fills. HYLA_ENOMEM leaves what was made to hy_sparse_drop. */
+static int pack_lists(const hy_sparse *s, hy_lists *l, int64_t count, walk (*walk_of)(const hy_sparse *, int64_t, int64_t),
+                      const void *x, int64_t ldx) {
+  int64_t total = 0;
+  l->count = count;
+  if (!(l->start = hy_calloc((size_t)count + 1, sizeof *l->start))) return HYLA_ENOMEM;
+  for (int64_t list = 0; list < count; list++) {
+    const walk w = walk_of(s, list, ldx);
+    int64_t entries = 0;
+    for (int64_t i = 0; i < w.n; i++) entries += present(x, w.from + i * w.step, s->dtype);
+    total += (entries + HY_SPARSE_TURNS - 1) / HY_SPARSE_TURNS * HY_SPARSE_TURNS;
+    l->start[list + 1] = total;
   }
-  s->column_start[s->chunks * s->k] = at;
-}
-
-/* Room for every array; false when the memory is refused. */
-static bool make_room(hy_sparse *s, int64_t entries) {
-  const size_t count = (size_t)entries, index = s->wide ? sizeof(int32_t) : sizeof(uint16_t);
-  const size_t value = hy_dtype_size(s->dtype), start = sizeof(int64_t);
-  return (s->chunk = hy_calloc((size_t)s->chunks + 1, start)) &&
-         (s->row_start = hy_calloc((size_t)s->n + 1, start)) &&
-         (s->row_index = hy_calloc(count, index)) &&
-         (s->row_value = hy_calloc(count, value)) &&
-         (s->column_start = hy_calloc((size_t)s->chunks * (size_t)s->k + 1, start)) &&
-         (s->column_index = hy_calloc(count, index)) &&
-         (s->column_value = hy_calloc(count, value));
+  if (!(l->index = hy_calloc((size_t)total, s->wide ? sizeof(int32_t) : sizeof(uint16_t)))) return HYLA_ENOMEM;
+  if (!(l->value = hy_calloc((size_t)total, hy_dtype_size(s->dtype)))) return HYLA_ENOMEM;
+  for (int64_t list = 0; list < count; list++) fill_list(s, l, list, walk_of(s, list, ldx), x);
+  return HYLA_OK;
 }
 
 int hy_sparse_pack(int64_t n, int64_t k, const void *x, int64_t ldx, int dtype, int chunks, const int64_t *chunk,
@@ -71,25 +70,23 @@ int hy_sparse_pack(int64_t n, int64_t k, const void *x, int64_t ldx, int dtype, 
   hy_sparse *s = hy_calloc(1, sizeof *s);
   if (!s) return HYLA_ENOMEM;
   *s = (hy_sparse){ .n = n, .k = k, .dtype = dtype, .chunks = chunks, .wide = longest > UINT16_MAX };
-  if (!make_room(s, count_entries(n, k, x, ldx, dtype))) {
-    hy_sparse_drop(s);
-    return HYLA_ENOMEM;
-  }
-  for (int c = 0; c <= chunks; c++) s->chunk[c] = chunk[c];
-  fill_rows(s, x, ldx);
-  fill_columns(s, x, ldx);
-  *out = s;
-  return HYLA_OK;
+  int status = (s->chunk = hy_calloc((size_t)chunks + 1, sizeof *chunk)) ? HYLA_OK : HYLA_ENOMEM;
+  for (int c = 0; c <= chunks && !status; c++) s->chunk[c] = chunk[c];
+  if (!status) status = pack_lists(s, &s->rows, n, row_walk, x, ldx);
+  if (!status) status = pack_lists(s, &s->columns, chunks * k, column_walk, x, ldx);
+  if (!status) *out = s;
+  else hy_sparse_drop(s);
+  return status;
 }
 
 void hy_sparse_drop(hy_sparse *s) {
   if (!s) return;
+  hy_lists *lists[2] = { &s->rows, &s->columns };
+  for (int i = 0; i < 2; i++) {
+    hy_free(lists[i]->start);
+    hy_free(lists[i]->index);
+    hy_free(lists[i]->value);
+  }
   hy_free(s->chunk);
-  hy_free(s->row_start);
-  hy_free(s->row_index);
-  hy_free(s->row_value);
-  hy_free(s->column_start);
-  hy_free(s->column_index);
-  hy_free(s->column_value);
   hy_free(s);
 }

@@ -4,16 +4,21 @@
 #define HY_KERNELS_SPARSE_H
 #include "kernels/kernels.h"
 
+/* A list is filled up to a multiple of HY_SPARSE_TURNS entries by its last index with the value 0, so that the
+ * products have no remainders. (Where that meets an infinity of w, the entry before has met it too.) */
+enum { HY_SPARSE_TURNS = 4 };
+
+/* List i: entries start[i] .. start[i + 1], a position and a number each. */
+typedef struct hy_lists {
+  int64_t count, *start;          /* [count + 1] */
+  void *index, *value;            /* uint16 or int32; the dtype of the matrix */
+} hy_lists;
+
 struct hy_sparse {
-  int64_t n, k;
+  int64_t n, k, *chunk;           /* chunk [chunks + 1]: row boundaries */
   int dtype, chunks;
-  bool wide;                      /* indices are int32, else uint16 */
-  int64_t *chunk;                 /* [chunks + 1] row boundaries */
-  /* Row i: entries row_start[i] .. row_start[i + 1], in order of columns. */
-  int64_t *row_start;             /* [n + 1] */
-  void *row_index, *row_value;    /* the column, the number */
-  /* Column j of chunk c: entries column_start[c k + j] .. + 1, in order of rows. */
-  int64_t *column_start;          /* [chunks k + 1] */
-  void *column_index, *column_value;   /* the row within the chunk, the number */
+  bool wide;                      /* indices are int32 */
+  hy_lists rows;                  /* list i: row i, its columns in order */
+  hy_lists columns;               /* list c k + j: column j of chunk c, its rows within the chunk in order */
 };
 #endif

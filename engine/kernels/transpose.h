@@ -14,6 +14,12 @@
       t[i + (step)] = __builtin_shufflevector(a, b, lower);                   \
     }
 
+HY_INLINE void swap_rows(vec *t, int i, int j) {
+  const vec row = t[i];
+  t[i] = t[j];
+  t[j] = row;
+}
+
 HY_INLINE void transpose_square(vec t[HY_W]) {
 #if HY_W == 16
   HY_EXCHANGE(8, HY_LIST(0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23),
@@ -25,25 +31,29 @@ HY_INLINE void transpose_square(vec t[HY_W]) {
   HY_EXCHANGE(1, HY_LIST(0, 16, 2, 18, 4, 20, 6, 22, 8, 24, 10, 26, 12, 28, 14, 30),
               HY_LIST(1, 17, 3, 19, 5, 21, 7, 23, 9, 25, 11, 27, 13, 29, 15, 31))
 #elif HY_W == 8
-  HY_EXCHANGE(4, HY_LIST(0, 1, 2, 3, 8, 9, 10, 11), HY_LIST(4, 5, 6, 7, 12, 13, 14, 15))
+  /* The first step leaves rows 1 and 2 of each four in each other's place, for the sake of single instructions. */
+  HY_EXCHANGE(1, HY_LIST(0, 8, 1, 9, 4, 12, 5, 13), HY_LIST(2, 10, 3, 11, 6, 14, 7, 15))
   HY_EXCHANGE(2, HY_LIST(0, 1, 8, 9, 4, 5, 12, 13), HY_LIST(2, 3, 10, 11, 6, 7, 14, 15))
-  HY_EXCHANGE(1, HY_LIST(0, 8, 2, 10, 4, 12, 6, 14), HY_LIST(1, 9, 3, 11, 5, 13, 7, 15))
+  HY_EXCHANGE(4, HY_LIST(0, 1, 2, 3, 8, 9, 10, 11), HY_LIST(4, 5, 6, 7, 12, 13, 14, 15))
+  swap_rows(t, 1, 2);
+  swap_rows(t, 5, 6);
 #elif HY_W == 4
+  HY_EXCHANGE(1, HY_LIST(0, 4, 1, 5), HY_LIST(2, 6, 3, 7))
   HY_EXCHANGE(2, HY_LIST(0, 1, 4, 5), HY_LIST(2, 3, 6, 7))
-  HY_EXCHANGE(1, HY_LIST(0, 4, 2, 6), HY_LIST(1, 5, 3, 7))
+  swap_rows(t, 1, 2);
 #else
   HY_EXCHANGE(1, HY_LIST(0, 2), HY_LIST(1, 3))
 #endif
 }
 
 /* columns[j] = column j of HY_W rows of x, `stride` apart and L long. Where L does not divide, the last square
- * overlaps the one before. */
+ * overlaps the one before; `columns` has room for HY_W of them at least, and those past L become zeros. */
 HY_INLINE void load_columns(vec *columns, int64_t L, const elem *x, int64_t stride) {
   vec t[HY_W];
   if (L < HY_W) {
     HY_UNROLL for (int r = 0; r < HY_W; r++) t[r] = load_part(x + r * stride, L);
     transpose_square(t);
-    for (int64_t j = 0; j < L; j++) columns[j] = t[j];
+    HY_UNROLL for (int r = 0; r < HY_W; r++) columns[r] = t[r];
     return;
   }
   for (int64_t start = 0; start < L; start += HY_W) {
@@ -52,6 +62,17 @@ HY_INLINE void load_columns(vec *columns, int64_t L, const elem *x, int64_t stri
     transpose_square(t);
     HY_UNROLL for (int r = 0; r < HY_W; r++) columns[j + r] = t[r];
   }
+}
+
+/* The largest of each row, given its columns. */
+HY_INLINE vec largest_column(const vec *columns, int64_t L) {
+  vec best[2] = {columns[0], columns[L - 1]};
+  int64_t j = 1;
+  for (; j + 2 <= L; j += 2) {
+    best[0] = larger(best[0], columns[j]);
+    best[1] = larger(best[1], columns[j + 1]);
+  }
+  return larger(best[0], best[1]);
 }
 
 /* The reverse: HY_W rows of x from their L columns. */
