@@ -160,7 +160,8 @@ local function fit(o)
   local w = hyla.weight("w", { 3 }, hyla.zeros)
   local lambda = hyla.hyper("lambda", { size = 3, init = 0.2, within = hyla.box(0, 1):with(hyla.l1(1.5)) })
   local made = hyla.problem {
-    inner = (lambda * (w - c) ^ 2):sum(), outer = ((w - target) ^ 2):sum(), train = hyla.gd { rate = o.step, steps = 20 },
+    inner = (lambda * (w - c) ^ 2):sum(), outer = ((w - target) ^ 2):sum(),
+    train = hyla.gd { rate = o.step, steps = 20 },
     method = hyla.reverse(), improve = hyla.adam { rate = o.rate, steps = o.hyper_steps },
     watch = { distance = ((w - target) ^ 2):sum(), w = w },
   }
@@ -297,7 +298,7 @@ describe("a run", function()
     local path = new_recipe()
     local function run(fail) start(path, { fail = fail }):run() end
     fails("result: 'distance' is nan", run, "nan")
-    fails("stages.lua:25: result:", run, "nan")
+    fails("stages.lua:26: result:", run, "nan")
     fails("a stage named 'plain' exists already", run, "name")
     fails("stage 'more': early_stop: 'distanze' is no number that the problem watches", run, "watch")
     fails("stage 'far': ", run, "step")
