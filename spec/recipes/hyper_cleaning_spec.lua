@@ -24,6 +24,7 @@ describe("data hyper-cleaning", function()
     for i, row in ipairs(lab.results) do by_method[i] = row.method end
     assert.same({ "Oracle", "Baseline", "DH-100", "DH-150" }, by_method)
     local oracle, baseline = lab.results[1].test_accuracy, lab.results[2].test_accuracy
+    assert.is_true(oracle > baseline + 0.02)
     for i = 3, 4 do
       local row = lab.results[i]
       assert.is_true(row.test_accuracy > baseline + 0.5 * (oracle - baseline), row.method .. " " .. row.test_accuracy)
