@@ -132,11 +132,11 @@ int hyla_graph_shape(const hyla_graph *g, int ref, hyla_shape *out) {
 void hy_graph_reach(const hyla_graph *g, int n, const hy_ref *out, uint8_t *mark) {
   hy_ref last = -1;
   for (int i = 0; i < n; i++) {
-    mark[out[i]] = 1;
+    mark[out[i]] |= HY_REACHED;
     if (out[i] > last) last = out[i];
   }
   for (hy_ref r = last; r >= 0; r--)
-    for (int i = 0; mark[r] && i < g->node[r].n_in; i++) mark[g->node[r].in[i]] = 1;
+    for (int i = 0; mark[r] == HY_REACHED && i < g->node[r].n_in; i++) mark[g->node[r].in[i]] |= HY_REACHED;
 }
 
 bool hy_graph_is_fill(const hyla_graph *g, hy_ref r, double *value) {

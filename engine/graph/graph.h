@@ -59,7 +59,9 @@ struct hyla_graph {
 hyla_graph *hy_graph_keep(hyla_graph *g);
 const char *hy_graph_intern(hyla_graph *g, const char *text); /* NULL: no memory (or NULL in) */
 hy_ref hy_graph_copy_node(hyla_graph *to, const hy_node *node, const hy_ref *in); /* the node with other inputs */
-/* Marks what the outputs need: mark[count] bytes, set to 1. */
+/* Marks what the outputs need: mark[count] bytes, set to HY_REACHED. Nodes marked HY_CUT before count as given: what
+ * they need is not looked at; those that are needed become HY_REACHED | HY_CUT. */
+enum { HY_REACHED = 1, HY_CUT = 2 };
 void hy_graph_reach(const hyla_graph *g, int n, const hy_ref *out, uint8_t *mark);
 bool hy_graph_is_fill(const hyla_graph *g, hy_ref r, double *value);
 

@@ -6,8 +6,9 @@ static bool is_view(int op) { return op == HY_OP_reshape || op == HY_OP_transpos
 
 enum { VARIABLE, NUMBER, CONSTANT }; /* numbers alone (fills) are the simplifier's business */
 
-static int kind_of(const hyla_graph *g, hy_ref r, const uint8_t *kind) {
+static int kind_of(const hyla_graph *g, hy_ref r, const uint8_t *mark, const uint8_t *kind) {
   const hy_node *n = &g->node[r];
+  if (mark[r] & HY_CUT) return VARIABLE;
   if (n->op == HY_OP_constant || n->folded) return CONSTANT;
   if (n->op == HY_OP_fill) return NUMBER;
   if (!n->n_in) return VARIABLE;
@@ -26,15 +27,15 @@ static int collect(const hyla_graph *g, int n_out, const hy_ref *out, const uint
   uint8_t *wanted = hy_calloc((size_t)g->count + 1, 1);
   if (!wanted) return HYLA_ENOMEM;
   for (hy_ref r = 0; r < g->count; r++) {
-    if (!mark[r]) continue;
-    kind[r] = (uint8_t)kind_of(g, r, kind);
+    if (!(mark[r] & HY_REACHED)) continue;
+    kind[r] = (uint8_t)kind_of(g, r, mark, kind);
     for (int i = 0; i < g->node[r].n_in; i++)
       if (kind[r] != CONSTANT || is_view(g->node[r].op)) wanted[g->node[r].in[i]] = 1;
   }
   for (int i = 0; i < n_out; i++) wanted[out[i]] = 1;
   for (hy_ref r = 0; r < g->count; r++) {
     const hy_node *x = &g->node[r];
-    if (wanted[r] && mark[r] && kind[r] == CONSTANT && x->op != HY_OP_constant && !is_view(x->op) && !x->folded) list[n++] = r;
+    if (wanted[r] && (mark[r] & HY_REACHED) && kind[r] == CONSTANT && x->op != HY_OP_constant && !is_view(x->op) && !x->folded) list[n++] = r;
   }
   hy_free(wanted);
   return n;
@@ -55,18 +56,15 @@ static int compute(hyla_graph *g, int n, const hy_ref *list) {
   return status;
 }
 
-int hy_fold_constants(hyla_graph *g, int n_out, const hy_ref *out) {
+int hy_fold_constants(hyla_graph *g, int n_out, const hy_ref *out, const uint8_t *mark) {
   size_t count = (size_t)g->count + 1;
-  uint8_t *mark = hy_calloc(count, 1), *kind = hy_calloc(count, 1);
+  uint8_t *kind = hy_calloc(count, 1);
   hy_ref *list = hy_alloc(count * sizeof *list);
-  int n = mark && kind && list ? 0 : HYLA_ENOMEM;
-  if (!n) hy_graph_reach(g, n_out, out, mark);
-  if (!n) n = collect(g, n_out, out, mark, kind, list);
+  int n = kind && list ? collect(g, n_out, out, mark, kind, list) : HYLA_ENOMEM;
   /* A program made of constants alone (an eager expression) is itself the computation. */
   bool all = true;
   for (int i = 0; i < n_out && n > 0; i++) all &= kind[out[i]] != VARIABLE;
   int status = n < 0 ? n : n > 0 && !all ? compute(g, n, list) : 0;
-  hy_free(mark);
   hy_free(kind);
   hy_free(list);
   return status;

@@ -98,9 +98,10 @@ struct hy_plan {
 typedef struct hy_chunks { int n; int64_t size; } hy_chunks;
 hy_chunks hy_chunks_of(int64_t rows);
 
-/* ---- simplify.c, fold.c: graph to graph; map[r] is the new reference of each needed old node, else -1 ---- */
-int hy_simplify(hyla_graph *g, int n_out, const hy_ref *out, hyla_graph **simple, hy_ref *map);
-int hy_fold_constants(hyla_graph *g, int n_out, const hy_ref *out);
+/* ---- simplify.c, fold.c: graph to graph. mark: what is needed (hy_graph_reach), with HY_CUT at nodes that are given;
+ * map[r] is the new reference of each needed old node, else -1 ---- */
+int hy_simplify(hyla_graph *g, const uint8_t *mark, hyla_graph **simple, hy_ref *map);
+int hy_fold_constants(hyla_graph *g, int n_out, const hy_ref *out, const uint8_t *mark);
 
 /* ---- view.c ---- */
 hy_view hy_view_of(const hy_plan *p, int item);
@@ -145,7 +146,8 @@ struct hyla_program {
 
 };
 
-/* Donation: donor[i] is the input whose buffer output i is given, or -1; then both pointers of a run are the same. */
+/* An input may be any node of the graph: its value is then given and what it is made from is not looked at.
+ * Donation: donor[i] is the input whose buffer output i is given, or -1; then both pointers of a run are the same. */
 int hy_program_new(hyla_graph *g, int n_in, const hy_ref *in, int n_out, const hy_ref *out, const int *donor, hyla_program **p);
 int hy_program_run(hyla_program *p, char *const *in, char *const *out);
 bool hy_program_reads(const hyla_program *p, int input);

@@ -27,12 +27,16 @@ void hyla_program_drop(hyla_program *p) {
 static int make_plan(hyla_program *p, int n_in, const hy_ref *in, int n_out, const hy_ref *out, const int *donor) {
   hyla_graph *g = p->source;
   hy_plan *plan = &p->plan;
-  int status = hy_fold_constants(g, n_out, out);
-  hy_ref *map = status ? NULL : hy_alloc(((size_t)g->count + 1) * sizeof *map);
+  int status = 0;
+  uint8_t *mark = hy_calloc((size_t)g->count + 1, 1);
+  hy_ref *map = hy_alloc(((size_t)g->count + 1) * sizeof *map);
   hy_ref *refs = hy_alloc(((size_t)n_in + (size_t)n_out + 1) * sizeof *refs);
   plan->reads = hy_calloc((size_t)n_in + 1, sizeof *plan->reads);
-  if (!status && (!map || !refs || !plan->reads)) status = HYLA_ENOMEM;
-  if (!status) status = hy_simplify(g, n_out, out, &plan->graph, map);
+  if (!mark || !map || !refs || !plan->reads) status = HYLA_ENOMEM;
+  for (int i = 0; i < n_in && !status; i++) mark[in[i]] = HY_CUT;
+  if (!status) hy_graph_reach(g, n_out, out, mark);
+  if (!status) status = hy_fold_constants(g, n_out, out, mark);
+  if (!status) status = hy_simplify(g, mark, &plan->graph, map);
   for (int i = 0; i < n_in && !status; i++) refs[i] = map[in[i]];
   for (int i = 0; i < n_out && !status; i++) refs[n_in + i] = map[out[i]];
   plan->n_in = n_in;
@@ -42,24 +46,16 @@ static int make_plan(hyla_program *p, int n_in, const hy_ref *in, int n_out, con
   if (!status) status = hy_schedule(plan, refs + n_in);
   if (!status) status = hy_place_values(plan);
   plan->donor = NULL;
+  hy_free(mark);
   hy_free(map);
   hy_free(refs);
   return status;
 }
 
-static int check_refs(const hyla_graph *g, int n_in, const hy_ref *in, int n_out, const hy_ref *out) {
-  for (int i = 0; i < n_in; i++)
-    if (in[i] < 0 || in[i] >= g->count || g->node[in[i]].op != HY_OP_input)
-      return hy_fail(HYLA_EVALUE, NULL, "program: expected an input of the graph, got node %d", in[i]);
-  for (int i = 0; i < n_out; i++)
-    if (out[i] < 0 || out[i] >= g->count) return hy_fail(HYLA_EVALUE, NULL, "program: %d is no node of this graph", out[i]);
-  return 0;
-}
-
 int hy_program_new(hyla_graph *g, int n_in, const hy_ref *in, int n_out, const hy_ref *out, const int *donor, hyla_program **result) {
-  int status = check_refs(g, n_in, in, n_out, out);
-  hyla_program *p = status ? NULL : hy_calloc(1, sizeof *p);
-  if (!p) return status ? status : HYLA_ENOMEM;
+  hyla_program *p = hy_calloc(1, sizeof *p);
+  int status = 0;
+  if (!p) return HYLA_ENOMEM;
   p->source = hy_graph_keep(g);
   p->in_shape = hy_calloc((size_t)n_in + 1, sizeof *p->in_shape);
   p->out_shape = hy_calloc((size_t)n_out + 1, sizeof *p->out_shape);
@@ -74,6 +70,11 @@ int hy_program_new(hyla_graph *g, int n_in, const hy_ref *in, int n_out, const h
 }
 
 int hyla_program_new(hyla_graph *g, int n_in, const int *in, int n_out, const int *out, hyla_program **p) {
+  for (int i = 0; i < n_in; i++)
+    if (in[i] < 0 || in[i] >= g->count || g->node[in[i]].op != HY_OP_input)
+      return hy_fail(HYLA_EVALUE, NULL, "program: expected an input of the graph, got node %d", in[i]);
+  for (int i = 0; i < n_out; i++)
+    if (out[i] < 0 || out[i] >= g->count) return hy_fail(HYLA_EVALUE, NULL, "program: %d is no node of this graph", out[i]);
   return hy_program_new(g, n_in, in, n_out, out, NULL, p);
 }
 

@@ -216,28 +216,23 @@ static hy_ref simplified(simplifier *s, hy_node n) {
   return intern(s, &n);
 }
 
-int hy_simplify(hyla_graph *g, int n_out, const hy_ref *out, hyla_graph **simple, hy_ref *map) {
+int hy_simplify(hyla_graph *g, const uint8_t *mark, hyla_graph **simple, hy_ref *map) {
   simplifier s = {.from = g};
-  uint8_t *mark = hy_calloc((size_t)g->count + 1, 1);
-  int status = mark ? hyla_graph_new(&s.to) : HYLA_ENOMEM;
-  if (!status) hy_graph_reach(g, n_out, out, mark);
+  int status = hyla_graph_new(&s.to);
   for (hy_ref r = 0; r < g->count && !status; r++) {
     map[r] = -1;
-    if (!mark[r]) continue;
+    if (!(mark[r] & HY_REACHED)) continue;
     hy_node n = g->node[r];
-    if (n.folded) {
-      n = (hy_node){.op = HY_OP_constant, .shape = n.shape, .site = n.site, .tensor = n.folded};
-    } else {
-      for (int i = 0; i < n.n_in; i++) n.in[i] = map[n.in[i]];
-    }
+    if (mark[r] & HY_CUT) n = (hy_node){.op = HY_OP_input, .shape = n.shape, .site = n.site, .name = n.name ? n.name : "given"};
+    else if (n.folded) n = (hy_node){.op = HY_OP_constant, .shape = n.shape, .site = n.site, .tensor = n.folded};
     n.folded = NULL;
+    for (int i = 0; i < n.n_in; i++) n.in[i] = map[n.in[i]];
     map[r] = simplified(&s, n);
     if (map[r] < 0) status = map[r];
   }
 #ifdef HY_VERIFY
   if (!status) status = hy_graph_verify(s.to, "simplify");
 #endif
-  hy_free(mark);
   hy_free(s.table);
   if (status) hyla_graph_drop(s.to);
   else *simple = s.to;
