@@ -130,15 +130,69 @@ static int adjoints(hyla_problem *p, int n_y, const hy_ref *y, const hy_ref *y_b
   return status;
 }
 
-static int derive_step(hyla_problem *p, hy_segment *s, const hy_ref *alpha, const hy_ref *g, hy_ref *in, hy_ref *out, int *donor) {
-  int n = add_inputs(p->hyper, p->n_hyper, in, add_inputs(p->state, p->n_state, in, 0));
-  for (int i = 0; i < s->n_stream; i++) in[n++] = s->stream[i];
-  int status = adjoints(p, p->n_state, s->next, alpha, true, g, out);
-  for (int i = 0; i < p->n_state + p->n_hyper; i++) {
-    donor[i] = n;
-    in[n++] = i < p->n_state ? alpha[i] : g[i - p->n_state];
+/* Which states the adjoint program reads, and what a slot of the trajectory takes. */
+static int measure_slot(const hyla_problem *p, hy_adjoint *a) {
+  a->stored = hy_calloc((size_t)p->n_state + 1, sizeof *a->stored);
+  if (!a->stored) return HYLA_ENOMEM;
+  for (int i = 0; i < p->n_state; i++) {
+    a->stored[i] = hy_program_reads(a->vjp, i);
+    if (a->stored[i]) a->slot_bytes += (hy_layout_size(&p->state_layout, i) + 63) & ~(size_t)63;
   }
-  return status ? status : hy_program_new(p->graph, n, in, p->n_state + p->n_hyper, out, donor, &s->vjp);
+  for (int i = 0; i < a->n_residual; i++)
+    a->slot_bytes += ((size_t)hy_shape_size(&a->residual[i]) * hy_dtype_size(a->residual[i].dtype) + 63) & ~(size_t)63;
+  return 0;
+}
+
+typedef struct refs {
+  hy_ref *in, *out, *alpha, *g;
+  int *donor;
+} refs;
+
+/* The adjoint program whose results are l->out, over l->in[0..n) and these residuals. */
+static int plan_adjoint(hyla_problem *p, hy_segment *s, hy_adjoint *a, const refs *l, int n, int n_residual, const hy_ref *residual) {
+  size_t room = (size_t)(n + n_residual + p->n_state + 1);
+  hy_ref *in = hy_alloc(room * sizeof *in), *out = hy_alloc(room * sizeof *out);
+  int *donor = hy_alloc(room * sizeof *donor);
+  a->residual = hy_alloc(((size_t)n_residual + 1) * sizeof *a->residual);
+  int status = in && out && donor && a->residual ? 0 : HYLA_ENOMEM;
+  if (!status) {
+    for (int i = 0; i < n; i++) in[i] = l->in[i];
+    for (int i = 0; i < n_residual; i++) {
+      in[n + i] = residual[i];
+      a->residual[i] = p->graph->node[residual[i]].shape;
+    }
+    a->n_residual = n_residual;
+    status = hy_program_new(p->graph, n + n_residual, in, p->n_state + p->n_hyper, l->out, l->donor, &a->vjp);
+  }
+  if (!status && n_residual) { /* the step that leaves them behind */
+    for (int i = 0; i < p->n_state + n_residual; i++) {
+      out[i] = i < p->n_state ? s->next[i] : residual[i - p->n_state];
+      donor[i] = i < p->n_state ? i : -1;
+    }
+    status = hy_program_new(p->graph, p->n_state + p->n_hyper + s->n_stream, in, p->n_state + n_residual, out, donor, &a->step);
+  }
+  if (!status) status = measure_slot(p, a);
+  hy_free(in);
+  hy_free(out);
+  hy_free(donor);
+  return status;
+}
+
+static int derive_step(hyla_problem *p, hy_segment *s, const refs *l) {
+  int n = add_inputs(p->hyper, p->n_hyper, l->in, add_inputs(p->state, p->n_state, l->in, 0));
+  for (int i = 0; i < s->n_stream; i++) l->in[n++] = s->stream[i];
+  int status = adjoints(p, p->n_state, s->next, l->alpha, true, l->g, l->out);
+  for (int i = 0; i < p->n_state + p->n_hyper; i++) {
+    l->donor[i] = n;
+    l->in[n++] = i < p->n_state ? l->alpha[i] : l->g[i - p->n_state];
+  }
+  hy_ref *residual = NULL;
+  if (!status) status = plan_adjoint(p, s, &s->lean, l, n, 0, NULL);
+  int found = status ? status : hy_choose_residuals(p, s, p->n_state + p->n_hyper, l->out, &residual);
+  if (found < 0) status = found;
+  if (found > 0) status = plan_adjoint(p, s, &s->rich, l, n, found, residual);
+  hy_free(residual);
+  return status;
 }
 
 static int derive_init(hyla_problem *p, const hy_ref *alpha, const hy_ref *g, hy_ref *in, hy_ref *out, int *donor) {
@@ -164,32 +218,29 @@ static int derive_outer(hyla_problem *p, hy_ref *in, hy_ref *out) {
   return status ? status : hy_program_new(p->graph, n, in, 1 + p->n_state + p->n_hyper, out, NULL, &p->outer_vjp);
 }
 
-static void note_stored_states(hyla_problem *p) {
-  p->slot_bytes = 0;
-  for (int i = 0; i < p->n_state; i++) {
-    p->stored[i] = false;
-    for (int s = 0; s < p->n_segment; s++) p->stored[i] |= hy_program_reads(p->segment[s].vjp, i);
-    if (p->stored[i]) p->slot_bytes += (hy_layout_size(&p->state_layout, i) + 63) & ~(size_t)63;
+size_t hy_problem_slot_bytes(const hyla_problem *p, bool rich) {
+  size_t most = 0;
+  for (int i = 0; i < p->n_segment; i++) {
+    const hy_adjoint *a = rich && p->segment[i].rich.vjp ? &p->segment[i].rich : &p->segment[i].lean;
+    if (a->slot_bytes > most) most = a->slot_bytes;
   }
+  return most;
 }
 
 int hy_problem_differentiate(hyla_problem *p) {
   size_t room = (size_t)most_refs(p), ints = sizeof(hy_ref);
-  hy_ref *in = hy_alloc(room * ints), *out = hy_alloc(room * ints), *alpha = hy_alloc(room * ints), *g = hy_alloc(room * ints);
-  int *donor = hy_alloc(room * ints);
-  if (!p->stored) p->stored = hy_calloc((size_t)p->n_state + 1, sizeof *p->stored);
-  int status = in && out && alpha && g && donor && p->stored ? 0 : HYLA_ENOMEM;
-  if (!status) status = declare(p->state, p->n_state, p->graph, ".alpha", alpha);
-  if (!status) status = declare(p->hyper, p->n_hyper, p->graph, ".g", g);
-  if (!status && !p->outer_vjp) status = derive_outer(p, in, out);
+  refs l = {hy_alloc(room * ints), hy_alloc(room * ints), hy_alloc(room * ints), hy_alloc(room * ints), hy_alloc(room * ints)};
+  int status = l.in && l.out && l.alpha && l.g && l.donor ? 0 : HYLA_ENOMEM;
+  if (!status) status = declare(p->state, p->n_state, p->graph, ".alpha", l.alpha);
+  if (!status) status = declare(p->hyper, p->n_hyper, p->graph, ".g", l.g);
+  if (!status && !p->outer_vjp) status = derive_outer(p, l.in, l.out);
   for (int i = 0; i < p->n_segment && !status; i++)
-    if (!p->segment[i].vjp) status = derive_step(p, &p->segment[i], alpha, g, in, out, donor);
-  if (!status && !p->init_vjp) status = derive_init(p, alpha, g, in, out, donor);
-  if (!status) note_stored_states(p);
-  hy_free(in);
-  hy_free(out);
-  hy_free(alpha);
-  hy_free(g);
-  hy_free(donor);
+    if (!p->segment[i].lean.vjp) status = derive_step(p, &p->segment[i], &l);
+  if (!status && !p->init_vjp) status = derive_init(p, l.alpha, l.g, l.in, l.out, l.donor);
+  hy_free(l.in);
+  hy_free(l.out);
+  hy_free(l.alpha);
+  hy_free(l.g);
+  hy_free(l.donor);
   return status;
 }

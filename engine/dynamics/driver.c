@@ -4,8 +4,10 @@
 
 int hy_driver_open(hy_driver *d, hyla_problem *p) {
   int most = 1;
-  for (int i = 0; i < p->n_segment; i++)
-    if (p->segment[i].n_stream > most) most = p->segment[i].n_stream;
+  for (int i = 0; i < p->n_segment; i++) {
+    int extra = p->segment[i].n_stream + p->segment[i].rich.n_residual;
+    if (extra > most) most = extra;
+  }
   size_t room = (size_t)(2 * p->n_state + 2 * p->n_hyper + most + 1);
   *d = (hy_driver){.problem = hy_problem_keep(p)};
   d->hyper = hy_calloc(p->hyper_layout.bytes + 1, 1);
@@ -92,12 +94,16 @@ int hy_driver_start(hy_driver *d, hyla_tensor *const *lambda) {
 
 /* ---- stepping ---- */
 
-static int take_step(hy_driver *d, int (*run)(hyla_program *, char *const *, char *const *)) {
+typedef int run_program(hyla_program *, char *const *, char *const *);
+
+static int take_step(hy_driver *d, hy_trajectory *r, run_program *run) {
   const hyla_problem *p = d->problem;
   const hy_segment *s = &p->segment[d->segment];
+  const hy_adjoint *a = r ? hy_trajectory_adjoint(r, s) : NULL;
   hy_driver_bind(d, d->in, 0, d->state);
-  hy_layout_bind(&p->state_layout, d->out, 0, d->state);
-  int status = run(s->step, d->in, d->out);
+  int n = hy_layout_bind(&p->state_layout, d->out, 0, d->state);
+  if (a) hy_trajectory_keep(r, p, s, d->t, d->state, d->out + n);
+  int status = run(a && a->step ? a->step : s->step, d->in, d->out);
   if (!status) hy_driver_seek(d, d->t + 1);
   return status;
 }
@@ -106,18 +112,18 @@ static int take_step(hy_driver *d, int (*run)(hyla_program *, char *const *, cha
 static int explain_nonfinite(hy_driver *d) {
   double t = d->t;
   int bad = hy_layout_first_nonfinite(&d->problem->state_layout, d->state), status = compute_start(d);
-  while (!status && d->t < t - 1) status = take_step(d, hy_program_run);
-  if (!status) status = take_step(d, hy_program_find_nonfinite);
+  while (!status && d->t < t - 1) status = take_step(d, NULL, hy_program_run);
+  if (!status) status = take_step(d, NULL, hy_program_find_nonfinite);
   d->started = false;
   const hy_variable *v = &d->problem->state[bad];
   if (!status) status = hy_fail(HYLA_ENONFINITE, v->site, "'%s' is not finite", v->name);
   return hy_fail_within(status, "training diverged at step %.0f of %.0f (a smaller learning rate may help): ", t, hy_problem_steps(d->problem));
 }
 
-int hy_driver_step(hy_driver *d) {
+int hy_driver_step(hy_driver *d, hy_trajectory *r) {
   if (!d->started) return hy_fail(HYLA_ESTATE, NULL, "the method has not been started");
   int status = hy_poll_interrupt();
-  if (!status) status = take_step(d, hy_program_run);
+  if (!status) status = take_step(d, r, hy_program_run);
   if (status) return status;
   return hy_layout_first_nonfinite(&d->problem->state_layout, d->state) < 0 ? 0 : explain_nonfinite(d);
 }

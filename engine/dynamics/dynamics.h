@@ -24,13 +24,24 @@ typedef struct hy_variable {
   hy_ref input, init;
 } hy_variable;
 
+/* One way to go back a step: what the step leaves behind, and the adjoint program that reads it. */
+typedef struct hy_adjoint {
+  hyla_program *step;   /* the step that also gives the residuals; NULL: there are none, the plain step does */
+  hyla_program *vjp;    /* in: states, hyperparameters, streams, alpha, g, residuals; out: alpha, g */
+  int n_residual;
+  hyla_shape *residual;
+  bool *stored;         /* [n_state] states that vjp reads */
+  size_t slot_bytes;    /* of one step in the trajectory: stored states, then residuals */
+} hy_adjoint;
+
 typedef struct hy_segment {
   double steps;
   hy_ref *next;
   int n_stream;
   hy_ref *stream;
   hyla_tensor **table;
-  hyla_program *step, *vjp;
+  hyla_program *step;
+  hy_adjoint lean, rich; /* from states alone; with residuals (rich.vjp NULL: none pay) */
 } hy_segment;
 
 struct hyla_problem {
@@ -43,8 +54,6 @@ struct hyla_problem {
   bool ready, differentiable;
   hy_layout hyper_layout, state_layout;
   hyla_program *init_program, *outer_program, *outer_vjp, *init_vjp;
-  bool *stored;       /* [n_state] read by some adjoint step: the trajectory keeps it */
-  size_t slot_bytes;  /* of one step of the trajectory */
   int references;
 };
 hyla_problem *hy_problem_keep(hyla_problem *p);
@@ -54,6 +63,23 @@ double hy_problem_steps(const hyla_problem *p); /* T */
 int hy_problem_plan(hyla_problem *p);
 int hy_problem_differentiate(hyla_problem *p);
 int hy_problem_check_paths(const hyla_problem *p);
+size_t hy_problem_slot_bytes(const hyla_problem *p, bool rich); /* of one step of the trajectory */
+
+/* ---- residual.c ---- */
+/* The step's values to store for the adjoint program of these outputs: how many, and *residual (hy_free) when any. */
+int hy_choose_residuals(const hyla_problem *p, const hy_segment *s, int n_out, const hy_ref *out, hy_ref **residual);
+
+/* ---- trajectory.c: what the adjoint steps read of every step ---- */
+typedef struct hy_trajectory {
+  char *slot;
+  size_t slot_bytes, bytes;
+  bool rich;        /* with residuals */
+} hy_trajectory;
+/* HYLA_ENOMEM names what it needs and what there is. budget 0: what the memory limit leaves; residuals take at most
+ * half a GiB then. */
+int hy_trajectory_open(hy_trajectory *r, const hyla_problem *p, double budget);
+void hy_trajectory_close(hy_trajectory *r);
+const hy_adjoint *hy_trajectory_adjoint(const hy_trajectory *r, const hy_segment *s);
 
 /* ---- driver.c ---- */
 typedef struct hy_driver {
@@ -68,24 +94,16 @@ typedef struct hy_driver {
 int hy_driver_open(hy_driver *d, hyla_problem *p);
 void hy_driver_close(hy_driver *d);
 int hy_driver_start(hy_driver *d, hyla_tensor *const *lambda);
-/* One step. HYLA_EINTR before it, HYLA_ENONFINITE when the state that comes out is not finite (names op, line, step). */
-int hy_driver_step(hy_driver *d);
+/* One step, recorded in the trajectory when there is one (r may be NULL). HYLA_EINTR before it, HYLA_ENONFINITE when the
+ * state that comes out is not finite (names op, line, step). */
+int hy_driver_step(hy_driver *d, hy_trajectory *r);
 void hy_driver_seek(hy_driver *d, double t);  /* position alone; the state is the caller's business */
 int hy_driver_outer(hy_driver *d, double *f);
 /* Appends pointers at in[n]: states, hyperparameters, streams of the step that leads to the driver's t + 1. Returns the new n. */
 int hy_driver_bind(const hy_driver *d, char **in, int n, const char *state);
 int hy_layout_bind(const hy_layout *l, char **in, int n, const char *data);
-
-/* ---- trajectory.c: what the adjoint steps read of every state ---- */
-typedef struct hy_trajectory {
-  char *slot;
-  double steps;
-  size_t slot_bytes;
-} hy_trajectory;
-/* HYLA_ENOMEM names what it needs and what there is. budget 0: what the memory limit leaves. */
-int hy_trajectory_open(hy_trajectory *r, const hyla_problem *p, double budget);
-void hy_trajectory_close(hy_trajectory *r);
-void hy_trajectory_store(hy_trajectory *r, const hyla_problem *p, double t, const char *state);
-/* Binds the stored states of step t at in[n]; those not stored are bound to `state`, which nothing reads. */
-int hy_trajectory_bind(const hy_trajectory *r, const hyla_problem *p, double t, char **in, int n, const char *state);
+/* Stores the states of step t that its adjoint reads, and binds at residual[0..] where the step is to leave the rest. */
+void hy_trajectory_keep(hy_trajectory *r, const hyla_problem *p, const hy_segment *s, double t, const char *state, char **residual);
+/* Binds what the trajectory holds of step t: stored states over in[0..], residuals at residual[0..]. */
+void hy_trajectory_bind(const hy_trajectory *r, const hyla_problem *p, const hy_segment *s, double t, char **in, char **residual);
 #endif

@@ -21,13 +21,21 @@ static void drop_variables(hy_variable *v, int n) {
   hy_free(v);
 }
 
+static void drop_adjoint(hy_adjoint *a) {
+  hyla_program_drop(a->step);
+  hyla_program_drop(a->vjp);
+  hy_free(a->residual);
+  hy_free(a->stored);
+}
+
 static void drop_segment(hy_segment *s) {
   for (int i = 0; i < s->n_stream && s->table; i++) hyla_tensor_drop(s->table[i]);
   hy_free(s->next);
   hy_free(s->stream);
   hy_free(s->table);
   hyla_program_drop(s->step);
-  hyla_program_drop(s->vjp);
+  drop_adjoint(&s->lean);
+  drop_adjoint(&s->rich);
 }
 
 void hyla_problem_drop(hyla_problem *p) {
@@ -42,7 +50,6 @@ void hyla_problem_drop(hyla_problem *p) {
   hyla_program_drop(p->outer_program);
   hyla_program_drop(p->outer_vjp);
   hyla_program_drop(p->init_vjp);
-  hy_free(p->stored);
   hyla_graph_drop(p->graph);
   hy_free(p);
 }
@@ -184,7 +191,8 @@ int hyla_problem_ready(hyla_problem *p, int differentiate) {
 const char *hyla_problem_print(hyla_problem *p, const char *which) {
   struct { const char *name; hyla_program *program; } all[] = {
       {"init", p->init_program}, {"step", p->n_segment ? p->segment[0].step : NULL}, {"outer", p->outer_program},
-      {"step.vjp", p->n_segment ? p->segment[0].vjp : NULL}, {"outer.vjp", p->outer_vjp}, {"init.vjp", p->init_vjp}};
+      {"step.vjp", p->n_segment ? p->segment[0].lean.vjp : NULL},
+      {"step.rich", p->n_segment ? p->segment[0].rich.step : NULL}, {"step.rich.vjp", p->n_segment ? p->segment[0].rich.vjp : NULL}, {"outer.vjp", p->outer_vjp}, {"init.vjp", p->init_vjp}};
   for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
     const char *a = all[i].name, *b = which;
     while (*a && *a == *b) a++, b++;

@@ -1,19 +1,39 @@
-/* The trajectory: what the adjoint step reads of s_0 .. s_{T-1}. States that no adjoint reads are not kept. */
+/* The trajectory: what the adjoint steps read of s_0 .. s_{T-1} and of the steps between them. States that no adjoint
+ * reads are not kept. */
 #include "dynamics/dynamics.h"
+#include <math.h>
 #include <string.h>
 
+static const double residual_budget = 0x1p29; /* where nobody set one */
+
+static size_t room(size_t bytes) { return (bytes + 63) & ~(size_t)63; }
+
+static size_t residual_bytes(const hy_adjoint *a, int i) {
+  return (size_t)hy_shape_size(&a->residual[i]) * hy_dtype_size(a->residual[i].dtype);
+}
+
+const hy_adjoint *hy_trajectory_adjoint(const hy_trajectory *r, const hy_segment *s) {
+  return r->rich && s->rich.vjp ? &s->rich : &s->lean;
+}
+
 int hy_trajectory_open(hy_trajectory *r, const hyla_problem *p, double budget) {
-  double steps = hy_problem_steps(p), need = steps * (double)p->slot_bytes, limit = hyla_memory_get_limit();
-  double there = budget > 0 ? budget : limit > 0 ? limit - hyla_memory_current() + (double)r->slot_bytes * r->steps : need;
+  double T = hy_problem_steps(p), limit = hyla_memory_get_limit();
+  double lean = T * (double)hy_problem_slot_bytes(p, false), rich = T * (double)hy_problem_slot_bytes(p, true);
+  double there = budget > 0 ? budget : INFINITY;
+  if (limit > 0 && limit - hyla_memory_current() + (double)r->bytes < there) there = limit - hyla_memory_current() + (double)r->bytes;
+  bool fits = rich <= there && (budget > 0 || rich <= residual_budget || rich <= lean);
+  double need = fits ? rich : lean;
   if (need > there)
-    return hy_fail(HYLA_ENOMEM, NULL, "the trajectory needs %.1f MiB (%.0f steps of %zu bytes), and %.1f MiB are allowed", need / 0x1p20, steps,
-                   p->slot_bytes, there / 0x1p20);
-  if (r->slot && r->steps == steps && r->slot_bytes == p->slot_bytes) return 0;
-  hy_trajectory_close(r);
+    return hy_fail(HYLA_ENOMEM, NULL, "the trajectory needs %.0f bytes (%.0f steps of %zu bytes), and %.0f are allowed", need, T,
+                   hy_problem_slot_bytes(p, false), there);
+  r->rich = fits;
+  r->slot_bytes = hy_problem_slot_bytes(p, fits);
+  if (r->slot && r->bytes == (size_t)need) return 0;
+  hy_free(r->slot);
+  r->bytes = 0;
   r->slot = hy_alloc((size_t)need + 64);
   if (!r->slot) return HYLA_ENOMEM;
-  r->steps = steps;
-  r->slot_bytes = p->slot_bytes;
+  r->bytes = (size_t)need;
   return 0;
 }
 
@@ -22,25 +42,31 @@ void hy_trajectory_close(hy_trajectory *r) {
   *r = (hy_trajectory){0};
 }
 
-void hy_trajectory_store(hy_trajectory *r, const hyla_problem *p, double t, const char *state) {
-  char *to = r->slot + (size_t)t * r->slot_bytes;
-  for (int i = 0; i < p->n_state; i++) {
-    if (!p->stored[i]) continue;
-    size_t bytes = hy_layout_size(&p->state_layout, i);
-    memcpy(to, state + p->state_layout.offset[i], bytes);
-    to += (bytes + 63) & ~(size_t)63;
+static void bind_residuals(const hy_adjoint *a, char *at, char **residual) {
+  for (int i = 0; i < a->n_residual; i++) {
+    residual[i] = at;
+    at += room(residual_bytes(a, i));
   }
 }
 
-int hy_trajectory_bind(const hy_trajectory *r, const hyla_problem *p, double t, char **in, int n, const char *state) {
+void hy_trajectory_keep(hy_trajectory *r, const hyla_problem *p, const hy_segment *s, double t, const char *state, char **residual) {
+  const hy_adjoint *a = hy_trajectory_adjoint(r, s);
+  char *to = r->slot + (size_t)t * r->slot_bytes;
+  for (int i = 0; i < p->n_state; i++) {
+    if (!a->stored[i]) continue;
+    memcpy(to, state + p->state_layout.offset[i], hy_layout_size(&p->state_layout, i));
+    to += room(hy_layout_size(&p->state_layout, i));
+  }
+  bind_residuals(a, to, residual);
+}
+
+void hy_trajectory_bind(const hy_trajectory *r, const hyla_problem *p, const hy_segment *s, double t, char **in, char **residual) {
+  const hy_adjoint *a = hy_trajectory_adjoint(r, s);
   char *from = r->slot + (size_t)t * r->slot_bytes;
   for (int i = 0; i < p->n_state; i++) {
-    if (p->stored[i]) {
-      in[n++] = from;
-      from += (hy_layout_size(&p->state_layout, i) + 63) & ~(size_t)63;
-    } else {
-      in[n++] = (char *)(uintptr_t)state + p->state_layout.offset[i];
-    }
+    if (!a->stored[i]) continue;
+    in[i] = from;
+    from += room(hy_layout_size(&p->state_layout, i));
   }
-  return n;
+  bind_residuals(a, from, residual);
 }

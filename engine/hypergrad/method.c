@@ -72,7 +72,11 @@ double hyla_method_bytes(const hyla_method *m) {
   double own = (double)(p->state_layout.bytes + 2 * p->hyper_layout.bytes);
   for (int i = 0; i < p->n_segment; i++) {
     own += (double)hy_program_bytes(p->segment[i].step);
-    if (p->segment[i].vjp) own += (double)hy_program_bytes(p->segment[i].vjp);
+    const hy_adjoint *all[] = {&p->segment[i].lean, &p->segment[i].rich};
+    for (int k = 0; k < 2; k++) {
+      if (all[k]->step) own += (double)hy_program_bytes(all[k]->step);
+      if (all[k]->vjp) own += (double)hy_program_bytes(all[k]->vjp);
+    }
   }
   return own + (m->kind->bytes ? m->kind->bytes(m) : 0);
 }

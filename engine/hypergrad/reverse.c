@@ -24,9 +24,7 @@ static int start(hyla_method *m) {
 }
 
 static int step(hyla_method *m) {
-  reverse *r = (reverse *)m;
-  hy_trajectory_store(&r->trajectory, m->driver.problem, m->driver.t, m->driver.state);
-  return hy_driver_step(&m->driver);
+  return hy_driver_step(&m->driver, &((reverse *)m)->trajectory);
 }
 
 /* f = E(s_T, lambda), alpha = alpha_T, g = the direct term. */
@@ -49,12 +47,12 @@ static int adjoint_step(reverse *r, run_program *run) {
   hy_driver *d = &r->method.driver, at = *d;
   const hyla_problem *p = d->problem;
   hy_driver_seek(&at, r->t - 1);
-  hy_driver_bind(&at, d->in, 0, d->state);
-  hy_trajectory_bind(&r->trajectory, p, r->t - 1, d->in, 0, d->state);
-  int n = p->n_state + p->n_hyper + p->segment[at.segment].n_stream;
-  hy_layout_bind(&p->hyper_layout, d->in, hy_layout_bind(&p->state_layout, d->in, n, r->alpha), r->method.g);
+  const hy_segment *s = &p->segment[at.segment];
+  int n = hy_driver_bind(&at, d->in, 0, d->state);
+  n = hy_layout_bind(&p->hyper_layout, d->in, hy_layout_bind(&p->state_layout, d->in, n, r->alpha), r->method.g);
+  hy_trajectory_bind(&r->trajectory, p, s, r->t - 1, d->in, d->in + n);
   hy_layout_bind(&p->hyper_layout, d->out, hy_layout_bind(&p->state_layout, d->out, 0, r->alpha), r->method.g);
-  int status = run(p->segment[at.segment].vjp, d->in, d->out);
+  int status = run(hy_trajectory_adjoint(&r->trajectory, s)->vjp, d->in, d->out);
   if (!status) r->t -= 1;
   return status;
 }
@@ -101,7 +99,7 @@ static int hypergradient(hyla_method *m) {
 
 static double bytes(const hyla_method *m) {
   const reverse *r = (const reverse *)m;
-  return (double)m->driver.problem->state_layout.bytes + (double)m->driver.problem->slot_bytes * hyla_method_steps(&r->method);
+  return (double)m->driver.problem->state_layout.bytes + (double)r->trajectory.bytes;
 }
 
 static void drop(hyla_method *m) {

@@ -1,7 +1,7 @@
 /* Plain training: the dynamics alone. */
 #include "hypergrad/hypergrad.h"
 
-static int step(hyla_method *m) { return hy_driver_step(&m->driver); }
+static int step(hyla_method *m) { return hy_driver_step(&m->driver, NULL); }
 
 static const hy_method_kind train = {.name = "train", .step = step};
 

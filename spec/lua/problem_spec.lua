@@ -265,7 +265,7 @@ describe("a mistake in a problem", function()
     local c = hyla.hyper("c", { init = 1 })
     for _, outer in ipairs { w:lt(c):sum(), w:argmax():cast("float") + 0 * c } do
       local message = refusal { inner = c * loss, outer = outer }
-      assert.matches("^spec/lua/problem_spec.lua:%d+: .*has no derivative", message)
+      assert.matches("spec/lua/problem_spec.lua:%d+: .*has no derivative", message)
     end
   end)
 
