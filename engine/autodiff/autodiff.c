@@ -54,8 +54,12 @@ bool hy_flows(const hyla_graph *g, hy_ref y, int j) {
   return takes(g->node[y].op, j) || !hy_rule_table[g->node[y].op].vjp;
 }
 
-/* Integers have no derivative: an adjoint that arrives at one came through a cast. */
-static bool has_rule(const hyla_graph *g, hy_ref y, hy_rule *rule) { return rule && g->node[y].shape.dtype != HYLA_INT32; }
+/* Integers have no derivative: an adjoint that arrives at one came through a cast. Movement hands it on, so that the
+ * error names what made the integer. */
+static bool has_rule(const hyla_graph *g, hy_ref y, hy_rule *rule) {
+  const hy_node *n = &g->node[y];
+  return rule && (n->shape.dtype != HYLA_INT32 || hy_op_table[n->op].class == HY_CLASS_move);
+}
 
 /* What y needs through derivatives alone: an index is not differentiated, however it was computed. */
 static void reach_by_flow(const hyla_graph *g, int n, const hy_ref *y, uint8_t *mark) {

@@ -4,7 +4,7 @@
  *
  * The backward sweep keeps its place, so an interrupt loses nothing. */
 #include "hypergrad/hypergrad.h"
-#include <string.h>
+#include <math.h>
 
 typedef struct reverse {
   hyla_method method;
@@ -68,7 +68,7 @@ static int initial_adjoint(reverse *r, run_program *run) {
 
 static bool is_finite(const reverse *r) {
   const hyla_problem *p = r->method.driver.problem;
-  return hy_layout_first_nonfinite(&p->state_layout, r->alpha) < 0 && hy_layout_first_nonfinite(&p->hyper_layout, r->method.g) < 0;
+  return isfinite(r->method.f) && hy_layout_first_nonfinite(&p->state_layout, r->alpha) < 0 && hy_layout_first_nonfinite(&p->hyper_layout, r->method.g) < 0;
 }
 
 /* alpha was overwritten on the way: sweep again from T, looking at every value. */
