@@ -68,6 +68,7 @@ int hy_lower_gather(hy_plan *p, hy_ref r) {
   int status;
   hy_item *it = indexed(p, r, run_gather, n->shape.rank > table.rank - 1 ? HY_ROWS : HY_WHOLE, &status);
   if (!it) return status;
+  it->whole = 1;
   it->p[0] = table.dim[0];
   it->p[1] = hy_shape_size(&table) / table.dim[0];
   it->p[2] = it->row / it->p[1];

@@ -170,6 +170,7 @@ static int lower_rows(hy_plan *p, hy_ref r, hy_view A, hy_view B, hy_view *out) 
   hy_item *it = product_item(p, r, sparse ? run_sparse_rows : run_rows, sparse ? "matmul rows sparse" : "matmul rows", n, m, HY_ROWS);
   if (!it) return HYLA_ENOMEM;
   it->sparse = sparse;
+  it->whole = 2;
   it->p[0] = k;
   it->p[1] = m;
   it->p[2] = leading(&A);
@@ -203,6 +204,7 @@ static int lower_gram(hy_plan *p, hy_ref r, hy_view X, hy_view G, hy_view *out) 
   hy_view parts = hy_view_of(p, p->n_item - 1);
   if (status || !(it = product_item(p, r, run_join, "join", n, m, HY_ROWS))) return status ? status : HYLA_ENOMEM;
   it->map = hy_kernel_map(HY_OP_add, it->shape.dtype);
+  it->whole = 1;
   it->p[0] = chunks.n;
   it->p[1] = n * m;
   it->flops = (double)(chunks.n * n * m);

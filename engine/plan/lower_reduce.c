@@ -113,6 +113,7 @@ static int reduce_rows(hy_plan *p, hy_ref r, hy_view *v, int which) {
   it->p[0] = L;
   it->p[1] = which;
   it->p[2] = chunks.n;
+  it->whole = 1;
   it->flops = (double)hy_shape_size(&parts);
   status = hy_item_reads(p, it, &from);
   *v = hy_view_of(p, p->n_item - 1);

@@ -16,7 +16,7 @@ static void find_readers(const hy_plan *p, int *last, bool *local) {
     for (int j = 0; j < p->item[i].n_in; j++) {
       int from = p->item[i].in[j].item;
       if (p->item[i].phase > last[from]) last[from] = p->item[i].phase;
-      if (p->item[i].phase != p->item[from].phase || !hy_view_aligned(p, &p->item[i].in[j], p->item[i].extent)) local[from] = false;
+      if (p->item[i].phase != p->item[from].phase || !hy_reads_by_rows(p, &p->item[i], j)) local[from] = false;
     }
 }
 
@@ -29,7 +29,7 @@ static size_t row_bytes(const hy_plan *p, const hy_phase *ph) {
     if (it->split == HY_ROWS) bytes += (size_t)it->row * it->element;
     for (int j = 0; j < it->n_in; j++) {
       const hy_view *v = &it->in[j];
-      if (p->item[v->item].split == HY_LEAF && v->rank && v->dim[0] == it->extent && it->extent > 1 && v->stride[0])
+      if (p->item[v->item].split == HY_LEAF && !(it->whole >> j & 1) && v->rank && v->dim[0] == it->extent && it->extent > 1 && v->stride[0])
         bytes += (size_t)(hy_view_size(v) / v->dim[0]) * p->item[v->item].element;
     }
   }

@@ -48,6 +48,7 @@ struct hy_item {
   int64_t extent;           /* what is split: rows of the value, rows contracted (parts), tiles */
   int n_in;
   hy_view in[HYLA_MAX_INPUTS];
+  uint32_t whole;           /* bits of the operands that every row needs in full: tables, right factors */
   /* operands of maps: read in place, or copied to a tile of scratch first */
   struct { int stride; int64_t scratch; } operand[3]; /* stride 1, 0, or -1: tile at `scratch` */
   hy_map_kernel *map;
@@ -106,7 +107,9 @@ int hy_fold_constants(hyla_graph *g, int n_out, const hy_ref *out, const uint8_t
 /* ---- view.c ---- */
 hy_view hy_view_of(const hy_plan *p, int item);
 bool hy_view_contiguous(const hy_view *v);          /* elements one after another in row-major order */
-bool hy_view_aligned(const hy_plan *p, const hy_view *v, int64_t extent); /* row i of the view lies in row i of the item */
+/* Row i of the item needs of operand j the row i alone: geometry, and (by_rows) that it is made row by row, too. */
+bool hy_view_by_rows(const hy_view *v, int64_t extent, int64_t row);
+bool hy_reads_by_rows(const hy_plan *p, const hy_item *it, int j);
 bool hy_view_scalar(const hy_view *v);              /* one element for all */
 int64_t hy_view_size(const hy_view *v);
 bool hy_view_reshape(hy_view *v, const hyla_shape *shape); /* false: not without copying */

@@ -15,7 +15,7 @@ static bool by_rows(const hy_item *it) { return it->split == HY_ROWS || it->spli
 static bool barrier(const hy_plan *p, const hy_item *it, int j) {
   const hy_item *from = &p->item[it->in[j].item];
   if (from->split == HY_LEAF) return false;
-  return !by_rows(it) || !hy_view_aligned(p, &it->in[j], it->extent);
+  return !hy_reads_by_rows(p, it, j);
 }
 
 static void set_level(hy_plan *p, hy_item *it) {
@@ -63,14 +63,11 @@ static bool safe_to_overwrite(const hy_plan *p, const hy_item *writer, int index
       const hy_item *from = &p->item[it->in[j].item];
       if (from->place != HY_IN_INPUT || from->index != donor) continue;
       if (it->phase < writer->phase) continue;
-      hy_view v = it->in[j];
-      /* in the same phase: each row is read before it is written, and no row reads another */
-      bool row_by_row = v.rank && v.dim[0] == writer->extent && v.stride[0] == writer->row && by_rows(it) && v.offset == 0;
-      int64_t reach = 0;
-      for (int k = 1; k < v.rank; k++) reach += (v.dim[k] - 1) * v.stride[k];
-      if (v.rank == 0) row_by_row = writer->extent == 1 && writer->row == 1, reach = 0;
-      if (it->phase > writer->phase || i > index || !row_by_row || reach >= writer->row) return false;
-      bool in_order = hy_view_contiguous(&v) && (int64_t)hy_view_size(&v) == writer->rows * writer->row;
+      if (it->phase > writer->phase || i > index) return false;
+      /* in the same phase: each row is read before it is written, and by no other row */
+      const hy_view *v = &it->in[j];
+      if (!by_rows(it) || (it->whole >> j & 1) || it->extent != writer->extent || !hy_view_by_rows(v, writer->extent, writer->row)) return false;
+      bool in_order = hy_view_contiguous(v) && hy_view_size(v) == writer->rows * writer->row;
       if (i == index && !in_order) return false;
     }
   }

@@ -34,14 +34,18 @@ bool hy_view_scalar(const hy_view *v) {
   return true;
 }
 
-bool hy_view_aligned(const hy_plan *p, const hy_view *v, int64_t extent) {
-  const hy_item *it = &p->item[v->item];
-  if (it->split != HY_ROWS || it->rows != extent) return false;
-  if (v->rank == 0) return extent == 1;
-  if (v->dim[0] != extent || (extent > 1 && v->stride[0] != it->row)) return false;
+bool hy_view_by_rows(const hy_view *v, int64_t extent, int64_t row) {
+  if (v->rank == 0) return extent == 1 && v->offset < row;
+  if (v->dim[0] != extent || (extent > 1 && v->stride[0] != row)) return false;
   int64_t reach = v->offset;
   for (int i = 1; i < v->rank; i++) reach += (v->dim[i] - 1) * v->stride[i];
-  return reach < it->row;
+  return reach < row;
+}
+
+bool hy_reads_by_rows(const hy_plan *p, const hy_item *it, int j) {
+  const hy_item *from = &p->item[it->in[j].item];
+  if ((it->split != HY_ROWS && it->split != HY_PARTS) || (it->whole >> j & 1)) return false;
+  return from->split == HY_ROWS && from->rows == it->extent && hy_view_by_rows(&it->in[j], it->extent, from->row);
 }
 
 void hy_view_permute(hy_view *v, const int32_t *perm) {

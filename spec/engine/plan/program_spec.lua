@@ -182,6 +182,18 @@ describe("a product of matrices", function()
     end
   end)
 
+  it("waits for a right factor that is made with as many rows", function()
+    math.randomseed(9)
+    local g = builder.new()
+    local x = g:input(builder.make({ 40, 40 }, draw))
+    local t = g:apply("tanh", nil, x)
+    local y = g:apply("matmul", { v = { 0, 1 } }, t, t)
+    local tanh = builder.make({ 40, 40 }, function(i) return (builder.elements(g:program { t }()))[i] end)
+    local got, expected = g:program { y }(), product(tanh, tanh, 0, 1, 40, 40, 40)
+    local a, b = builder.elements(got), builder.elements(expected)
+    for i = 0, 1599 do assert.is_near(b[i], a[i], 1e-13) end
+  end)
+
   it("is right for slices, strides and batches", function()
     math.randomseed(6)
     local g = builder.new()
