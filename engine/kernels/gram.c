@@ -7,7 +7,8 @@ enum {
   COLUMNS = 6,                    /* of a tile, at most */
   VECTORS = 8,
   STRIPE = HY_FEW * 3,            /* vectors of a stripe's buffer, at most */
-  NEAR = 1024 * 1024              /* bytes of x that stay in a near cache while all stripes pass over them */
+  NEAR = 1024 * 1024,             /* bytes of x that stay in a near cache while all stripes pass over them */
+  FEWEST = 64                     /* rows that such a block has at least: acc goes in and out once for each */
 };
 
 /* What the tiles of a stripe share: n rows of x, read `last` lanes wide in the last vector; those of g; how far ahead
@@ -55,6 +56,12 @@ static void tile_of(int V, int C, const stripe *s, int64_t at) {
 
 /* Rows j.. of acc into a stripe's buffer (in) or back. */
 HY_INLINE void exchange(bool in, int V, const stripe *s, elem *acc) {
+  if (s->m == 1) {                /* a column turned is itself */
+    const size_t bytes = (size_t)((V - 1) * HY_W + s->last) * sizeof *acc;
+    if (in) memcpy(s->sums, acc, bytes);
+    else memcpy(acc, s->sums, bytes);
+    return;
+  }
   for (int v = 0; v < V; v++, acc += HY_W * s->m) {
     vec *columns = s->sums + v * s->m;
     const bool whole = v < V - 1 || s->last == HY_W;
@@ -91,7 +98,7 @@ void HY_KERNEL(rows_gram)(int64_t n, int64_t k, int64_t m, void *acc, const void
                           int64_t ldg, bool first) {
   vec sums[STRIPE];
   int64_t rows = NEAR / HY_SIZE / (k > 0 ? k : 1);
-  if (rows < 64) rows = 64;
+  if (rows < FEWEST) rows = FEWEST;
   if (m <= 0) return;
   for (int64_t i = 0; i < n || i == 0; i += rows) {
     const stripe s = { .n = n - i < rows ? n - i : rows, .ldx = ldx, .ldg = ldg, .m = m,

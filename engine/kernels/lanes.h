@@ -81,7 +81,7 @@ HY_INLINE void store(elem *p, vec v) { *(vec_unaligned *)p = v; }
 
 HY_INLINE vec splat(elem x) {
 #if HY_BYTES == 16
-  vec v;
+  vec v = {0};
   for (int i = 0; i < HY_W; i++) v[i] = x;
   return v;
 #elif HY_REAL

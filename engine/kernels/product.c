@@ -5,16 +5,20 @@
 
 enum {
   NEAR = 256 * 1024,   /* bytes of x that stay in the second-level cache while all columns pass over them */
+  AHEAD = 16,           /* rows from a tile to what is fetched for a later one */
   COLUMNS = 5          /* of a tile, at most */
 };
 
-/* R rows by C columns of y. */
-HY_INLINE void tile(int R, int C, int64_t k, elem *y, int64_t ldy, const elem *x, int64_t ldx, const elem *wt) {
+/* R rows by C columns of y. `fetch` asks for the rows AHEAD of these meanwhile, as if rows were contiguous. */
+HY_INLINE void tile(bool fetch, int R, int C, int64_t k, elem *y, int64_t ldy, const elem *x, int64_t ldx, const elem *wt) {
   vec acc[8 * COLUMNS];
   HY_UNROLL for (int i = 0; i < R * C; i++) acc[i] = (vec){0};
   int64_t j = 0;
   for (; j + HY_W <= k; j += HY_W) {
     vec w[COLUMNS];
+    if (fetch)
+      HY_UNROLL for (int line = 0; line < R * HY_BYTES; line += 64)
+        __builtin_prefetch((const char *)(x + AHEAD * ldx + j * R) + line);
     HY_UNROLL for (int c = 0; c < C; c++) w[c] = load(wt + c * k + j);
     HY_UNROLL for (int r = 0; r < R; r++) {
       const vec v = load(x + r * ldx + j);
@@ -34,22 +38,22 @@ HY_INLINE void tile(int R, int C, int64_t k, elem *y, int64_t ldy, const elem *x
 }
 
 /* C columns for all rows, R at a time. */
-HY_INLINE void strip(int R, int C, int64_t n, int64_t k, elem *y, int64_t ldy, const elem *x, int64_t ldx,
+HY_INLINE void strip(bool fetch, int R, int C, int64_t n, int64_t k, elem *y, int64_t ldy, const elem *x, int64_t ldx,
                      const elem *wt) {
   int64_t i = 0;
-  for (; i + R <= n; i += R) tile(R, C, k, y + i * ldy, ldy, x + i * ldx, ldx, wt);
-  for (; i < n; i++) tile(1, C, k, y + i * ldy, ldy, x + i * ldx, ldx, wt);
+  for (; i + R <= n; i += R) tile(fetch, R, C, k, y + i * ldy, ldy, x + i * ldx, ldx, wt);
+  for (; i < n; i++) tile(fetch, 1, C, k, y + i * ldy, ldy, x + i * ldx, ldx, wt);
 }
 
 /* Tiles have 8 to 12 entries: enough to hide the latency of an addition, few enough for 16 registers. */
-static void columns_of_block(int64_t n, int64_t k, int columns, elem *y, int64_t ldy, const elem *x, int64_t ldx,
+HY_INLINE void columns_of_block(bool fetch, int64_t n, int64_t k, int columns, elem *y, int64_t ldy, const elem *x, int64_t ldx,
                              const elem *wt) {
   switch (columns) {
-    case 1: strip(8, 1, n, k, y, ldy, x, ldx, wt); break;
-    case 2: strip(4, 2, n, k, y, ldy, x, ldx, wt); break;
-    case 3: strip(4, 3, n, k, y, ldy, x, ldx, wt); break;
-    case 4: strip(3, 4, n, k, y, ldy, x, ldx, wt); break;
-    default: strip(2, COLUMNS, n, k, y, ldy, x, ldx, wt); break;
+    case 1: strip(false, 8, 1, n, k, y, ldy, x, ldx, wt); break;
+    case 2: strip(fetch, 4, 2, n, k, y, ldy, x, ldx, wt); break;
+    case 3: strip(fetch, 4, 3, n, k, y, ldy, x, ldx, wt); break;
+    case 4: strip(fetch, 3, 4, n, k, y, ldy, x, ldx, wt); break;
+    default: strip(fetch, 2, COLUMNS, n, k, y, ldy, x, ldx, wt); break;
   }
 }
 
@@ -62,8 +66,10 @@ void HY_KERNEL(rows_product)(int64_t n, int64_t k, int64_t m, void *y, int64_t l
     const int64_t here = n - i < rows ? n - i : rows;
     for (int64_t g = 0; g < groups; g++) {
       const int64_t c = g * m / groups, columns = (g + 1) * m / groups - c;
-      columns_of_block(here, k, (int)columns, (elem *)y + i * ldy + c, ldy, (const elem *)x + i * ldx, ldx,
-                       (const elem *)wt + c * k);
+      const elem *rows_here = (const elem *)x + i * ldx, *wt_here = (const elem *)wt + c * k;
+      elem *y_here = (elem *)y + i * ldy + c;
+      if (g == 0) columns_of_block(true, here, k, (int)columns, y_here, ldy, rows_here, ldx, wt_here);
+      else columns_of_block(false, here, k, (int)columns, y_here, ldy, rows_here, ldx, wt_here);
     }
   }
 }

@@ -20,13 +20,20 @@ static elem sum_of_row(const elem *x, int64_t L) {
   return join_sum(acc[0]);
 }
 
+/* Lanes that a short row does not reach are left out: they would add zeros. */
 static vec sum_of_columns(const elem *x, int64_t L) {
-  vec columns[SHORT], lane[LANES] = {{0}};
-  load_columns(columns, L, x, L);
-  for (int64_t start = 0; start < L; start += LANES)
-    for (int64_t j = 0; j < LANES && start + j < L; j++) lane[j] += columns[start + j];
-  HY_UNROLL for (int half = LANES / 2; half; half /= 2)
-    HY_UNROLL for (int j = 0; j < half; j++) lane[j] += lane[j + half];
+  vec lane[SHORT];
+  load_columns(lane, L, x, L);
+  int64_t lanes = L < LANES ? L : LANES;
+  for (int64_t j = 0; j < lanes; j++) {
+    vec sum = lane[j] + (vec){0};                    /* -0 becomes 0, as in a sum that starts from 0 */
+    for (int64_t i = j + LANES; i < L; i += LANES) sum += lane[i];
+    lane[j] = sum;
+  }
+  for (int64_t half = LANES / 2; half; half /= 2) {
+    for (int64_t j = 0; j + half < lanes; j++) lane[j] += lane[j + half];
+    if (lanes > half) lanes = half;
+  }
   return lane[0];
 }
 

@@ -17,19 +17,39 @@ HY_INLINE const elem *row_at(bool wide, const list *l, int64_t j) {
   return l->table + (wide ? ((const int32_t *)l->index)[j] : ((const uint16_t *)l->index)[j]) * l->apart;
 }
 
+/* The TURNS values from entry j, each in all lanes. One load and shuffles, where there are such: the loads of rows leave
+ * few to spare. */
+HY_INLINE void values_at(const list *l, int64_t j, vec value[TURNS]) {
+#if HY_SIZE == 4 && HY_BYTES > 16
+#if HY_BYTES == 32
+  const vec four = _mm256_broadcast_ps((const __m128 *)(l->value + j));
+#else
+  const vec four = _mm512_broadcast_f32x4(_mm_loadu_ps(l->value + j));
+#endif
+  value[0] = HY_INTRINSIC(permute)(four, 0x00);
+  value[1] = HY_INTRINSIC(permute)(four, 0x55);
+  value[2] = HY_INTRINSIC(permute)(four, 0xAA);
+  value[3] = HY_INTRINSIC(permute)(four, 0xFF);
+#else
+  for (int t = 0; t < TURNS; t++) value[t] = splat(l->value[j + t]);
+#endif
+}
+
 /* out = the sum over the list for V vectors of columns from column `from`. Vector v starts v * HY_W later, but the last
  * at `tail`, where it overlaps the one before and so stays inside the row. */
 HY_INLINE void panel(bool wide, int V, int64_t from, int64_t tail, list l, elem *out) {
   vec acc[TURNS * VECTORS];
   HY_UNROLL for (int i = 0; i < TURNS * V; i++) acc[i] = (vec){0};
-  for (int64_t j = 0; j < l.n; j += TURNS)
+  for (int64_t j = 0; j < l.n; j += TURNS) {
+    vec value[TURNS];
+    values_at(&l, j, value);
     HY_UNROLL for (int t = 0; t < TURNS; t++) {
       const elem *row = row_at(wide, &l, j + t);
-      const vec value = splat(l.value[j + t]);
       HY_UNROLL for (int v = 0; v < V - 1; v++)
-        acc[t * V + v] = madd(value, load(row + from + v * HY_W), acc[t * V + v]);
-      acc[t * V + V - 1] = madd(value, load(row + tail), acc[t * V + V - 1]);
+        acc[t * V + v] = madd(value[t], load(row + from + v * HY_W), acc[t * V + v]);
+      acc[t * V + V - 1] = madd(value[t], load(row + tail), acc[t * V + V - 1]);
     }
+  }
   HY_UNROLL for (int v = 0; v < V; v++)
     store(out + (v < V - 1 ? from + v * HY_W : tail), (acc[v] + acc[2 * V + v]) + (acc[V + v] + acc[3 * V + v]));
 }

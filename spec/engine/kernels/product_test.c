@@ -136,7 +136,28 @@ static void run_sparse(int64_t n, int64_t k, int64_t m, int dtype) {
   free(x), free(w), free(g), free(y), free(again), free(acc);
 }
 
+/* Every allocation of a packing refused once: a status, nothing left behind, then success. */
+static void run_refusals(void) {
+  const float x[6] = { 1, 0, 2, 0, 3, 4 };
+  const int64_t chunk[2] = { 0, 2 };
+  const double before = hyla_memory_current();
+  for (int at = 1;; at++) {
+    hy_sparse *s = NULL;
+    hyla_memory_fail_at(at);
+    const int status = hy_sparse_pack(2, 3, x, 3, HYLA_FLOAT32, 1, chunk, &s);
+    hyla_memory_fail_at(0);
+    check(status == HYLA_OK || (status == HYLA_ENOMEM && !s), "sparse_pack: allocation %d refused: status %d", at, status);
+    hy_sparse_drop(s);
+    check(hyla_memory_current() == before, "sparse_pack: allocation %d refused: memory is left", at);
+    if (status == HYLA_OK) {
+      check(at > 8, "sparse_pack: %d allocations, expected eight", at - 1);
+      return;
+    }
+  }
+}
+
 void test_sparse(void) {
+  run_refusals();
   for (int dtype = 0; dtype < 2; dtype++) {
     for (int64_t m = 1; m <= HY_FEW; m++) run_sparse(3 + below(20), 1 + below(40), m, dtype);
     run_sparse(3, 70000, 2, dtype);                    /* columns past 16 bits */
