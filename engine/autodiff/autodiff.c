@@ -30,7 +30,7 @@ static hy_ref nothing(hyla_graph *g, hy_ref y, hy_ref bar, int j) {
 #define hy_jvp_flat nothing
 
 const hy_rules hy_rule_table[HY_OP_COUNT] = {
-#define OP(name, arity, class, shape, linear, rows, vjp, jvp, ...) \
+#define OP(name, arity, class, shape, linear, form, vjp, jvp, ...) \
   [HY_OP_##name] = {hy_vjp_##vjp, hy_jvp_##jvp},
 #include "graph/ops.def"
 #undef OP

@@ -47,15 +47,24 @@ RULE(pow) {
   return hy_mul(g, b, hy_binary(g, HY_OP_pow, a, hy_sub(g, b, like(g, b, 1))));
 }
 
-/* The columns that are not `partial` name no local derivative. */
+/* From the vjp column: `partial` names partial_<op>; other words of element-wise operations are rules of their own. */
+#define RULE_partial(name) partial_##name
+#define RULE_flat(name) NULL
+#define RULE_none(name) NULL
+#define RULE_cast(name) NULL
+#define RULE_where(name) NULL
+#define RULE_maximum(name) NULL
+#define RULE_minimum(name) NULL
+#define CLASS_map(name, vjp) RULE_##vjp(name)
+#define CLASS_leaf(name, vjp) NULL
+#define CLASS_reduce(name, vjp) NULL
+#define CLASS_contract(name, vjp) NULL
+#define CLASS_move(name, vjp) NULL
+#define CLASS_index(name, vjp) NULL
 static hy_partial *const table[HY_OP_COUNT] = {
-    [HY_OP_neg] = partial_neg,         [HY_OP_exp] = partial_exp,       [HY_OP_log] = partial_log,
-    [HY_OP_log1p] = partial_log1p,     [HY_OP_expm1] = partial_expm1,   [HY_OP_sqrt] = partial_sqrt,
-    [HY_OP_sqrt0] = partial_sqrt0,     [HY_OP_recip0] = partial_recip0, [HY_OP_abs] = partial_abs,
-    [HY_OP_relu] = partial_relu,       [HY_OP_tanh] = partial_tanh,     [HY_OP_sigmoid] = partial_sigmoid,
-    [HY_OP_softplus] = partial_softplus, [HY_OP_sin] = partial_sin,     [HY_OP_cos] = partial_cos,
-    [HY_OP_add] = partial_add,         [HY_OP_sub] = partial_sub,       [HY_OP_mul] = partial_mul,
-    [HY_OP_div] = partial_div,         [HY_OP_pow] = partial_pow,
+#define OP(name, arity, class, shape, linear, form, vjp, ...) [HY_OP_##name] = CLASS_##class(name, vjp),
+#include "graph/ops.def"
+#undef OP
 };
 
 hy_partial *hy_partial_of(int op) { return table[op]; }

@@ -6,8 +6,6 @@
  * some 10 GB/s a core, arithmetic at some 50 GFLOP/s, and a margin for the memory it takes. */
 static const double worth = 32;
 
-static bool is_view(int op) { return op == HY_OP_reshape || op == HY_OP_transpose || op == HY_OP_expand || op == HY_OP_slice; }
-
 static double bytes_of(const hyla_graph *g, hy_ref r) {
   const hyla_shape *s = &g->node[r].shape;
   return (double)hy_shape_size(s) * (double)hy_dtype_size(s->dtype);
@@ -53,7 +51,7 @@ static void weigh(chooser *c, const hyla_problem *p, hy_ref r) {
     if (!again) c->below[r] += c->below[n->in[j]];
   }
   double bytes = bytes_of(c->g, r);
-  if (c->below[r] == 0 || is_view(n->op)) return;
+  if (c->below[r] == 0 || hy_op_table[n->op].view) return;
   if (cost_of(c->g, r) >= worth * bytes || c->below[r] >= bytes) {
     c->keep[r] = true;
     c->below[r] = bytes;

@@ -3,9 +3,11 @@
 #include <string.h>
 #include "graph/shape.h"
 
+enum { FORM_work, FORM_view };
+
 const hy_op_info hy_op_table[HY_OP_COUNT] = {
-#define OP(name, arity, class, shape, linear, rows, vjp, jvp, kernel, flops, about) \
-  [HY_OP_##name] = {#name, arity, HY_CLASS_##class, hy_shape_##shape, (uint32_t)(linear), flops, about},
+#define OP(name, arity, class, shape, linear, form, vjp, jvp, kernel, flops, about) \
+  [HY_OP_##name] = {#name, arity, HY_CLASS_##class, hy_shape_##shape, (uint32_t)(linear), FORM_##form, flops, about},
 #include "graph/ops.def"
 #undef OP
 };

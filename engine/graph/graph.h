@@ -29,6 +29,7 @@ typedef struct hy_op_info {
   hy_class class;
   hy_shape_rule *shape;
   uint32_t linear;
+  bool view;
   double flops;
   const char *about;
 } hy_op_info;

@@ -2,8 +2,6 @@
  * the graph (so step and adjoint step read one copy, packed once). Views of constants cost nothing and stay views. */
 #include "plan/plan.h"
 
-static bool is_view(int op) { return op == HY_OP_reshape || op == HY_OP_transpose || op == HY_OP_expand || op == HY_OP_slice; }
-
 enum { VARIABLE, NUMBER, CONSTANT }; /* numbers alone (fills) are the simplifier's business */
 
 static int kind_of(const hyla_graph *g, hy_ref r, const uint8_t *mark, const uint8_t *kind) {
@@ -30,12 +28,12 @@ static int collect(const hyla_graph *g, int n_out, const hy_ref *out, const uint
     if (!(mark[r] & HY_REACHED)) continue;
     kind[r] = (uint8_t)kind_of(g, r, mark, kind);
     for (int i = 0; i < g->node[r].n_in; i++)
-      if (kind[r] != CONSTANT || is_view(g->node[r].op)) wanted[g->node[r].in[i]] = 1;
+      if (kind[r] != CONSTANT || hy_op_table[g->node[r].op].view) wanted[g->node[r].in[i]] = 1;
   }
   for (int i = 0; i < n_out; i++) wanted[out[i]] = 1;
   for (hy_ref r = 0; r < g->count; r++) {
     const hy_node *x = &g->node[r];
-    if (wanted[r] && (mark[r] & HY_REACHED) && kind[r] == CONSTANT && x->op != HY_OP_constant && !is_view(x->op) && !x->folded) list[n++] = r;
+    if (wanted[r] && (mark[r] & HY_REACHED) && kind[r] == CONSTANT && x->op != HY_OP_constant && !hy_op_table[x->op].view && !x->folded) list[n++] = r;
   }
   hy_free(wanted);
   return n;

@@ -260,7 +260,7 @@ int hy_lower_concat(hy_plan *p, hy_ref r) { return lower_writer(p, r, run_concat
 /* ---- the walk ---- */
 
 static hy_lowering *const lowering[HY_OP_COUNT] = {
-#define OP(name, arity, class, shape, linear, rows, vjp, jvp, kernel, ...) [HY_OP_##name] = hy_lower_##kernel,
+#define OP(name, arity, class, shape, linear, form, vjp, jvp, kernel, ...) [HY_OP_##name] = hy_lower_##kernel,
 #include "graph/ops.def"
 #undef OP
 };
