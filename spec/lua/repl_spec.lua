@@ -67,6 +67,23 @@ describe("the prompt at a terminal", function()
     t:expect "true\r\n"
   end)
 
+  it("interrupts the engine at Ctrl-C, and what it was at goes on later", function()
+    t:send "w, eta = hyla.weight('w', { 4 }, hyla.ones), hyla.hyper('eta', { init = 0.1 })\r"
+    t:expect "hyla> "
+    t:send "J = (w * w):sum()\r"
+    t:expect "hyla> "
+    t:send "p = hyla.problem { inner = J, outer = J, train = hyla.gd { rate = eta, steps = 1e9 } }\r"
+    t:expect "hyla> "
+    t:send "print 'going' p:train()\r"
+    t:expect "going\r\n"
+    t:send "\3"
+    t:expect "interrupted\r\nhyla> "
+    t:send "n = p.step p:advance(10)\r"
+    t:expect "hyla> "
+    t:send "p.step - n, n < 1e9\r"
+    t:expect "10\r\ntrue\r\n"
+  end)
+
   it("completes names and fields", function()
     t:send "some_name = { inner_field = 99 }\r"
     t:expect "hyla> "

@@ -13,25 +13,20 @@ local function arguments(words)
   return list
 end
 
-local function copy(t)
-  local c = {}
-  for key, value in pairs(t) do c[key] = value end
-  return c
+-- Lets go of every module that was loaded since: of busted, and with it of the upvalues of every spec.
+local function unload_all_but(earlier)
+  local loaded = {}
+  for name in pairs(package.loaded) do loaded[#loaded + 1] = name end
+  for _, name in ipairs(loaded) do package.loaded[name] = earlier[name] end
 end
 
--- Puts a table back to an earlier copy of it.
-local function restore(t, earlier)
-  for key in pairs(copy(t)) do t[key] = earlier[key] end
-end
-
--- With HYLA_CHECK_LEAKS=1: runs the specs and then counts what the engine still holds, when nothing of Lua's refers
--- to it: so busted and the modules that were loaded are let go, with the upvalues of every spec.
+-- With HYLA_CHECK_LEAKS=1: runs the specs and then counts what the engine holds although nothing of Lua's refers to it.
 local function passes_without_leaks(run_specs)
   local engine = require "hyla.ffi"
-  local globals, modules = copy(_G), copy(package.loaded)
+  local earlier = {}
+  for name, module in pairs(package.loaded) do earlier[name] = module end
   if not run_specs() then return 1 end
-  restore(_G, globals)
-  restore(package.loaded, modules)
+  unload_all_but(earlier)
   jit.flush()   -- compiled code keeps what it was specialised to
   collectgarbage()
   collectgarbage()
