@@ -30,8 +30,7 @@ static hy_ref nothing(hyla_graph *g, hy_ref y, hy_ref bar, int j) {
 #define hy_jvp_flat nothing
 
 const hy_rules hy_rule_table[HY_OP_COUNT] = {
-#define OP(name, arity, class, shape, linear, form, vjp, jvp, ...) \
-  [HY_OP_##name] = {hy_vjp_##vjp, hy_jvp_##jvp},
+#define OP(name, arity, class, shape, linear, form, vjp, jvp, ...) [HY_OP_##name] = {hy_vjp_##vjp, hy_jvp_##jvp},
 #include "graph/ops.def"
 #undef OP
 };
@@ -88,8 +87,10 @@ int hyla_graph_depends(hyla_graph *g, int y, int x) {
 
 static int no_rule(const hyla_graph *g, hy_ref r) {
   const hy_node *n = &g->node[r];
-  return hy_fail(HYLA_EDERIV, n->site, "%s has no derivative, and the objective is differentiated through it (stop_gradient marks a value as constant)",
-                 hy_op_table[n->op].name);
+  return hy_fail(
+      HYLA_EDERIV, n->site,
+      "%s has no derivative, and the objective is differentiated through it (stop_gradient marks a value as constant)",
+      hy_op_table[n->op].name);
 }
 
 /* sum += part, where sum may not exist yet. */
@@ -167,7 +168,8 @@ int hy_jvp(hyla_graph *g, int n_x, const hy_ref *x, const hy_ref *x_dot, int n_y
 
 static int check_refs(const hyla_graph *g, const char *what, int n, const int *ref) {
   for (int i = 0; i < n; i++)
-    if (ref[i] < 0 || ref[i] >= g->count) return hy_fail(HYLA_EVALUE, NULL, "%s: %d is no node of this graph", what, ref[i]);
+    if (ref[i] < 0 || ref[i] >= g->count)
+      return hy_fail(HYLA_EVALUE, NULL, "%s: %d is no node of this graph", what, ref[i]);
   return 0;
 }
 
@@ -188,7 +190,8 @@ int hyla_graph_vjp(hyla_graph *g, int y, int y_bar, int n, const int *x, int *x_
   if (status) return status;
   if (y_bar < 0) {
     if (hy_shape_size(&g->node[y].shape) != 1)
-      return hy_fail(HYLA_ESHAPE, g->node[y].site, "gradient: expected an objective of one element (its mean or sum), got %s",
+      return hy_fail(HYLA_ESHAPE, g->node[y].site,
+                     "gradient: expected an objective of one element (its mean or sum), got %s",
                      hy_shape_show(&g->node[y].shape).s);
     y_bar = hy_fill_like(g, y, 1);
     if (y_bar < 0) return y_bar;

@@ -8,6 +8,8 @@
 
 static hy_ref like(hyla_graph *g, hy_ref y, double value) { return hy_fill_like(g, y, value); }
 
+/* A rule a line. */
+/* clang-format off */
 RULE(neg) { UNUSED; return HY_MINUS_ONE; }
 RULE(exp) { UNUSED; return y; }
 RULE(log) { (void)j; return hy_div(g, like(g, y, 1), IN(0)); }
@@ -26,6 +28,7 @@ RULE(cos) { (void)j; return hy_neg(g, hy_unary(g, HY_OP_sin, IN(0))); }
 RULE(add) { UNUSED; return HY_ONE; }
 RULE(sub) { (void)g; (void)y; return j ? HY_MINUS_ONE : HY_ONE; }
 RULE(mul) { return IN(1 - j); }
+/* clang-format on */
 
 RULE(div) { /* d(a/b)/da = 1/b, d(a/b)/db = -(a/b)/b */
   return j ? hy_neg(g, hy_div(g, y, IN(1))) : hy_div(g, like(g, y, 1), IN(1));

@@ -75,7 +75,8 @@ static int connected(const hyla_problem *p, const bool *used, hy_ref hyper) {
   for (int j = 0; j < p->n_state && !depends; j++) {
     if (!used[j]) continue;
     depends = hyla_graph_depends(p->graph, p->state[j].init, hyper);
-    for (int s = 0; s < p->n_segment && !depends; s++) depends = hyla_graph_depends(p->graph, p->segment[s].next[j], hyper);
+    for (int s = 0; s < p->n_segment && !depends; s++)
+      depends = hyla_graph_depends(p->graph, p->segment[s].next[j], hyper);
   }
   return depends;
 }
@@ -87,7 +88,8 @@ int hy_problem_check_paths(const hyla_problem *p) {
     int found = connected(p, used, p->hyper[i].input);
     if (found < 0) status = found;
     else if (!found)
-      status = hy_fail(HYLA_EDERIV, p->hyper[i].site, "hyperparameter '%s': no path leads from it to the outer objective, so it has no hypergradient",
+      status = hy_fail(HYLA_EDERIV, p->hyper[i].site,
+                       "hyperparameter '%s': no path leads from it to the outer objective, so it has no hypergradient",
                        p->hyper[i].name);
   }
   hy_free(used);
@@ -114,7 +116,8 @@ static int declare(const hy_variable *v, int n, hyla_graph *g, const char *what,
 
 /* x_bar of all variables for adjoints y_bar of y: those of states first, a zero where no path leads; then g + those of
  * the hyperparameters. `g` NULL: no sum is carried. */
-static int adjoints(hyla_problem *p, int n_y, const hy_ref *y, const hy_ref *y_bar, bool states, const hy_ref *g, hy_ref *out) {
+static int adjoints(hyla_problem *p, int n_y, const hy_ref *y, const hy_ref *y_bar, bool states, const hy_ref *g,
+                    hy_ref *out) {
   hyla_graph *graph = p->graph;
   int n_s = states ? p->n_state : 0, n = n_s + p->n_hyper;
   hy_ref *x = hy_alloc((size_t)n * sizeof *x);
@@ -149,7 +152,8 @@ typedef struct refs {
 } refs;
 
 /* The adjoint program whose results are l->out, over l->in[0..n) and these residuals. */
-static int plan_adjoint(hyla_problem *p, hy_segment *s, hy_adjoint *a, const refs *l, int n, int n_residual, const hy_ref *residual) {
+static int plan_adjoint(hyla_problem *p, hy_segment *s, hy_adjoint *a, const refs *l, int n, int n_residual,
+                        const hy_ref *residual) {
   size_t room = (size_t)(n + n_residual + p->n_state + 1);
   hy_ref *in = hy_alloc(room * sizeof *in), *out = hy_alloc(room * sizeof *out);
   int *donor = hy_alloc(room * sizeof *donor);
@@ -169,7 +173,8 @@ static int plan_adjoint(hyla_problem *p, hy_segment *s, hy_adjoint *a, const ref
       out[i] = i < p->n_state ? s->next[i] : residual[i - p->n_state];
       donor[i] = i < p->n_state ? i : -1;
     }
-    status = hy_program_new(p->graph, p->n_state + p->n_hyper + s->n_stream, in, p->n_state + n_residual, out, donor, &a->step);
+    status = hy_program_new(p->graph, p->n_state + p->n_hyper + s->n_stream, in, p->n_state + n_residual, out, donor,
+                            &a->step);
   }
   if (!status) status = measure_slot(p, a);
   hy_free(in);
@@ -229,7 +234,8 @@ size_t hy_problem_slot_bytes(const hyla_problem *p, bool rich) {
 
 int hy_problem_differentiate(hyla_problem *p) {
   size_t room = (size_t)most_refs(p), ints = sizeof(hy_ref);
-  refs l = {hy_alloc(room * ints), hy_alloc(room * ints), hy_alloc(room * ints), hy_alloc(room * ints), hy_alloc(room * ints)};
+  refs l = {hy_alloc(room * ints), hy_alloc(room * ints), hy_alloc(room * ints), hy_alloc(room * ints),
+            hy_alloc(room * ints)};
   int status = l.in && l.out && l.alpha && l.g && l.donor ? 0 : HYLA_ENOMEM;
   if (!status) status = declare(p->state, p->n_state, p->graph, ".alpha", l.alpha);
   if (!status) status = declare(p->hyper, p->n_hyper, p->graph, ".g", l.g);

@@ -46,7 +46,8 @@ int hy_driver_bind(const hy_driver *d, char **in, int n, const char *state) {
 void hy_driver_seek(hy_driver *d, double t) {
   const hyla_problem *p = d->problem;
   d->t = t;
-  for (d->segment = 0; d->segment + 1 < p->n_segment && t >= p->segment[d->segment].steps; d->segment++) t -= p->segment[d->segment].steps;
+  for (d->segment = 0; d->segment + 1 < p->n_segment && t >= p->segment[d->segment].steps; d->segment++)
+    t -= p->segment[d->segment].steps;
   d->segment_t = t;
 }
 
@@ -68,7 +69,9 @@ static int take_hypers(hy_driver *d, hyla_tensor *const *lambda) {
     if (status) return status;
   }
   int bad = hy_layout_first_nonfinite(&p->hyper_layout, d->hyper);
-  return bad < 0 ? 0 : hy_fail(HYLA_ENONFINITE, p->hyper[bad].site, "hyperparameter '%s' is not finite", p->hyper[bad].name);
+  return bad < 0
+             ? 0
+             : hy_fail(HYLA_ENONFINITE, p->hyper[bad].site, "hyperparameter '%s' is not finite", p->hyper[bad].name);
 }
 
 static int compute_start(hy_driver *d) {
@@ -87,7 +90,8 @@ int hy_driver_start(hy_driver *d, hyla_tensor *const *lambda) {
   if (!status) status = compute_start(d);
   if (status) return status;
   int bad = hy_layout_first_nonfinite(&p->state_layout, d->state);
-  if (bad >= 0) return hy_fail(HYLA_ENONFINITE, p->state[bad].site, "the initial value of '%s' is not finite", p->state[bad].name);
+  if (bad >= 0)
+    return hy_fail(HYLA_ENONFINITE, p->state[bad].site, "the initial value of '%s' is not finite", p->state[bad].name);
   d->started = true;
   return 0;
 }
@@ -117,7 +121,8 @@ static int explain_nonfinite(hy_driver *d) {
   d->started = false;
   const hy_variable *v = &d->problem->state[bad];
   if (!status) status = hy_fail(HYLA_ENONFINITE, v->site, "'%s' is not finite", v->name);
-  return hy_fail_within(status, "training diverged at step %.0f of %.0f (a smaller learning rate may help): ", t, hy_problem_steps(d->problem));
+  return hy_fail_within(status, "training diverged at step %.0f of %.0f (a smaller learning rate may help): ", t,
+                        hy_problem_steps(d->problem));
 }
 
 int hy_driver_step(hy_driver *d, hy_trajectory *r) {
@@ -130,7 +135,10 @@ int hy_driver_step(hy_driver *d, hy_trajectory *r) {
 
 int hy_driver_outer(hy_driver *d, double *f) {
   const hyla_problem *p = d->problem;
-  union { float f; double d; } e = {0};
+  union {
+    float f;
+    double d;
+  } e = {0};
   if (!p->outer_program) return hy_fail(HYLA_ESTATE, NULL, "the problem has no outer objective");
   if (!d->started) return hy_fail(HYLA_ESTATE, NULL, "the method has not been started");
   hy_layout_bind(&p->hyper_layout, d->in, hy_layout_bind(&p->state_layout, d->in, 0, d->state), d->hyper);

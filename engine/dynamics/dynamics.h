@@ -15,23 +15,24 @@ void hy_layout_close(hy_layout *l);
 static inline size_t hy_layout_size(const hy_layout *l, int i) {
   return (size_t)hy_shape_size(&l->shape[i]) * hy_dtype_size(l->shape[i].dtype);
 }
-int hy_layout_first_nonfinite(const hy_layout *l, const char *data); /* the index of a value that is not finite, or -1 */
+int hy_layout_first_nonfinite(const hy_layout *l,
+                              const char *data); /* the index of a value that is not finite, or -1 */
 
 /* ---- problem.c ---- */
 typedef struct hy_variable {
   char *name;
-  const char *site;  /* interned in the graph */
+  const char *site; /* interned in the graph */
   hy_ref input, init;
 } hy_variable;
 
 /* One way to go back a step: what the step leaves behind, and the adjoint program that reads it. */
 typedef struct hy_adjoint {
-  hyla_program *step;   /* the step that also gives the residuals; NULL: there are none, the plain step does */
-  hyla_program *vjp;    /* in: states, hyperparameters, streams, alpha, g, residuals; out: alpha, g */
+  hyla_program *step; /* the step that also gives the residuals; NULL: there are none, the plain step does */
+  hyla_program *vjp;  /* in: states, hyperparameters, streams, alpha, g, residuals; out: alpha, g */
   int n_residual;
   hyla_shape *residual;
-  bool *stored;         /* [n_state] states that vjp reads */
-  size_t slot_bytes;    /* of one step in the trajectory: stored states, then residuals */
+  bool *stored;      /* [n_state] states that vjp reads */
+  size_t slot_bytes; /* of one step in the trajectory: stored states, then residuals */
 } hy_adjoint;
 
 typedef struct hy_segment {
@@ -73,7 +74,7 @@ int hy_choose_residuals(const hyla_problem *p, const hy_segment *s, int n_out, c
 typedef struct hy_trajectory {
   char *slot;
   size_t slot_bytes, bytes;
-  bool rich;        /* with residuals */
+  bool rich; /* with residuals */
 } hy_trajectory;
 /* HYLA_ENOMEM names what it needs and what there is. budget 0: what the memory limit leaves; residuals take at most
  * half a GiB then. */
@@ -84,11 +85,11 @@ const hy_adjoint *hy_trajectory_adjoint(const hy_trajectory *r, const hy_segment
 /* ---- driver.c ---- */
 typedef struct hy_driver {
   hyla_problem *problem;
-  char *hyper, *state;     /* flat, by the problem's layouts */
-  char **in, **out;        /* pointers of a program call, room for the largest */
-  double t;                /* steps done */
-  int segment;             /* of the next step */
-  double segment_t;        /* steps done in it */
+  char *hyper, *state; /* flat, by the problem's layouts */
+  char **in, **out;    /* pointers of a program call, room for the largest */
+  double t;            /* steps done */
+  int segment;         /* of the next step */
+  double segment_t;    /* steps done in it */
   bool started;
 } hy_driver;
 int hy_driver_open(hy_driver *d, hyla_problem *p);
@@ -97,13 +98,15 @@ int hy_driver_start(hy_driver *d, hyla_tensor *const *lambda);
 /* One step, recorded in the trajectory when there is one (r may be NULL). HYLA_EINTR before it, HYLA_ENONFINITE when the
  * state that comes out is not finite (names op, line, step). */
 int hy_driver_step(hy_driver *d, hy_trajectory *r);
-void hy_driver_seek(hy_driver *d, double t);  /* position alone; the state is the caller's business */
+void hy_driver_seek(hy_driver *d, double t); /* position alone; the state is the caller's business */
 int hy_driver_outer(hy_driver *d, double *f);
 /* Appends pointers at in[n]: states, hyperparameters, streams of the step that leads to the driver's t + 1. Returns the new n. */
 int hy_driver_bind(const hy_driver *d, char **in, int n, const char *state);
 int hy_layout_bind(const hy_layout *l, char **in, int n, const char *data);
 /* Stores the states of step t that its adjoint reads, and binds at residual[0..] where the step is to leave the rest. */
-void hy_trajectory_keep(hy_trajectory *r, const hyla_problem *p, const hy_segment *s, double t, const char *state, char **residual);
+void hy_trajectory_keep(hy_trajectory *r, const hyla_problem *p, const hy_segment *s, double t, const char *state,
+                        char **residual);
 /* Binds what the trajectory holds of step t: stored states over in[0..], residuals at residual[0..]. */
-void hy_trajectory_bind(const hy_trajectory *r, const hyla_problem *p, const hy_segment *s, double t, char **in, char **residual);
+void hy_trajectory_bind(const hy_trajectory *r, const hyla_problem *p, const hy_segment *s, double t, char **in,
+                        char **residual);
 #endif

@@ -27,6 +27,8 @@ int hy_layout_bind(const hy_layout *l, char **in, int n, const char *data) {
 
 int hy_layout_first_nonfinite(const hy_layout *l, const char *data) {
   for (int i = 0; i < l->n; i++)
-    if (l->shape[i].dtype != HYLA_INT32 && !hy_kernel_finite(hy_shape_size(&l->shape[i]), data + l->offset[i], l->shape[i].dtype)) return i;
+    if (l->shape[i].dtype != HYLA_INT32 &&
+        !hy_kernel_finite(hy_shape_size(&l->shape[i]), data + l->offset[i], l->shape[i].dtype))
+      return i;
   return -1;
 }

@@ -68,17 +68,23 @@ static int check_variable(const hyla_problem *p, const char *what, const char *n
   if (!status) status = check_node(p, what, name, input, site);
   if (status) return status;
   const hy_node *n = &p->graph->node[input];
-  if (n->op != HY_OP_input) return hy_fail(HYLA_EVALUE, site, "%s '%s': expected an input of the graph, got %s", what, name, hy_op_table[n->op].name);
-  if (n->shape.dtype == HYLA_INT32) return hy_fail(HYLA_ETYPE, site, "%s '%s': expected float32 or float64, got %s", what, name, hy_shape_show(&n->shape).s);
+  if (n->op != HY_OP_input)
+    return hy_fail(HYLA_EVALUE, site, "%s '%s': expected an input of the graph, got %s", what, name,
+                   hy_op_table[n->op].name);
+  if (n->shape.dtype == HYLA_INT32)
+    return hy_fail(HYLA_ETYPE, site, "%s '%s': expected float32 or float64, got %s", what, name,
+                   hy_shape_show(&n->shape).s);
   return 0;
 }
 
-static int add_variable(hyla_problem *p, hy_variable **list, int *n, int *capacity, hy_layout *layout, const hy_variable *v) {
+static int add_variable(hyla_problem *p, hy_variable **list, int *n, int *capacity, hy_layout *layout,
+                        const hy_variable *v) {
   if (HY_GROW(*list, *capacity, *n)) return HYLA_ENOMEM;
   hy_variable made = *v;
   made.name = hy_strdup(v->name);
   made.site = hy_graph_intern(p->graph, v->site);
-  int status = made.name && (made.site || !v->site) ? hy_layout_add(layout, &p->graph->node[v->input].shape) : HYLA_ENOMEM;
+  int status = made.name && (made.site || !v->site) ? hy_layout_add(layout, &p->graph->node[v->input].shape)
+                                                    : HYLA_ENOMEM;
   if (status) {
     hy_free(made.name);
     return status;
@@ -98,14 +104,15 @@ int hyla_problem_state(hyla_problem *p, const char *name, int input, int init, c
   if (!status) status = check_node(p, "initial state", name, init, site);
   if (status) return status;
   if (!hy_shape_equal(&p->graph->node[input].shape, &p->graph->node[init].shape))
-    return hy_fail(HYLA_ESHAPE, site, "state '%s' is %s, its initial value %s", name, hy_shape_show(&p->graph->node[input].shape).s,
-                   hy_shape_show(&p->graph->node[init].shape).s);
+    return hy_fail(HYLA_ESHAPE, site, "state '%s' is %s, its initial value %s", name,
+                   hy_shape_show(&p->graph->node[input].shape).s, hy_shape_show(&p->graph->node[init].shape).s);
   hy_variable v = {(char *)(uintptr_t)name, site, input, init};
   return add_variable(p, &p->state, &p->n_state, &p->state_capacity, &p->state_layout, &v);
 }
 
 static int check_next(const hyla_problem *p, int n_state, const int *next) {
-  if (n_state != p->n_state) return hy_fail(HYLA_EVALUE, NULL, "segment: expected the next value of %d states, got %d", p->n_state, n_state);
+  if (n_state != p->n_state)
+    return hy_fail(HYLA_EVALUE, NULL, "segment: expected the next value of %d states, got %d", p->n_state, n_state);
   for (int i = 0; i < n_state; i++) {
     const hy_variable *v = &p->state[i];
     int status = check_node(p, "next state", v->name, next[i], v->site);
@@ -124,9 +131,10 @@ static int check_stream(const hyla_problem *p, hy_ref input, const hyla_tensor *
   hyla_shape row = table->shape;
   row.rank = table->shape.rank - 1;
   for (int i = 0; i < row.rank; i++) row.dim[i] = table->shape.dim[i + 1];
-  if (n->op != HY_OP_input || table->shape.rank < 1 || !hy_shape_equal(&row, &n->shape) || !hyla_tensor_contiguous(table))
-    return hy_fail(HYLA_ESHAPE, n->site, "stream '%s': expected a contiguous table with rows of %s, got %s", n->name ? n->name : "?",
-                   hy_shape_show(&n->shape).s, hy_shape_show(&table->shape).s);
+  if (n->op != HY_OP_input || table->shape.rank < 1 || !hy_shape_equal(&row, &n->shape) ||
+      !hyla_tensor_contiguous(table))
+    return hy_fail(HYLA_ESHAPE, n->site, "stream '%s': expected a contiguous table with rows of %s, got %s",
+                   n->name ? n->name : "?", hy_shape_show(&n->shape).s, hy_shape_show(&table->shape).s);
   return 0;
 }
 
@@ -162,7 +170,8 @@ int hyla_problem_outer(hyla_problem *p, int objective) {
   if (status) return status;
   const hy_node *n = &p->graph->node[objective];
   if (hy_shape_size(&n->shape) != 1 || n->shape.dtype == HYLA_INT32)
-    return hy_fail(HYLA_ESHAPE, n->site, "outer objective: expected one real number (a mean or a sum), got %s", hy_shape_show(&n->shape).s);
+    return hy_fail(HYLA_ESHAPE, n->site, "outer objective: expected one real number (a mean or a sum), got %s",
+                   hy_shape_show(&n->shape).s);
   p->outer = objective;
   return 0;
 }
@@ -189,10 +198,17 @@ int hyla_problem_ready(hyla_problem *p, int differentiate) {
 }
 
 const char *hyla_problem_print(hyla_problem *p, const char *which) {
-  struct { const char *name; hyla_program *program; } all[] = {
-      {"init", p->init_program}, {"step", p->n_segment ? p->segment[0].step : NULL}, {"outer", p->outer_program},
-      {"step.vjp", p->n_segment ? p->segment[0].lean.vjp : NULL},
-      {"step.rich", p->n_segment ? p->segment[0].rich.step : NULL}, {"step.rich.vjp", p->n_segment ? p->segment[0].rich.vjp : NULL}, {"outer.vjp", p->outer_vjp}, {"init.vjp", p->init_vjp}};
+  struct {
+    const char *name;
+    hyla_program *program;
+  } all[] = {{"init", p->init_program},
+             {"step", p->n_segment ? p->segment[0].step : NULL},
+             {"outer", p->outer_program},
+             {"step.vjp", p->n_segment ? p->segment[0].lean.vjp : NULL},
+             {"step.rich", p->n_segment ? p->segment[0].rich.step : NULL},
+             {"step.rich.vjp", p->n_segment ? p->segment[0].rich.vjp : NULL},
+             {"outer.vjp", p->outer_vjp},
+             {"init.vjp", p->init_vjp}};
   for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
     const char *a = all[i].name, *b = which;
     while (*a && *a == *b) a++, b++;

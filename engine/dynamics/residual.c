@@ -71,7 +71,8 @@ static int collect(const chooser *c, uint8_t *wanted, hy_ref *residual) {
 }
 
 /* What the adjoint program reads of the step's own values: the step's nodes that others of its nodes, or its results, use. */
-static void mark_frontier(const hyla_graph *g, const uint8_t *primal, const uint8_t *needed, int n_out, const hy_ref *out, uint8_t *wanted) {
+static void mark_frontier(const hyla_graph *g, const uint8_t *primal, const uint8_t *needed, int n_out,
+                          const hy_ref *out, uint8_t *wanted) {
   for (hy_ref r = 0; r < g->count; r++)
     for (int j = 0; j < g->node[r].n_in && needed[r] && !primal[r]; j++)
       if (primal[g->node[r].in[j]]) wanted[g->node[r].in[j]] = 1;
@@ -83,7 +84,8 @@ int hy_choose_residuals(const hyla_problem *p, const hy_segment *s, int n_out, c
   const hyla_graph *g = p->graph;
   size_t count = (size_t)g->count + 1;
   uint8_t *primal = hy_calloc(count, 1), *needed = hy_calloc(count, 1), *wanted = hy_calloc(count, 1);
-  chooser c = {.g = g, .primal = primal, .below = hy_alloc(count * sizeof *c.below), .keep = hy_alloc(count * sizeof *c.keep)};
+  chooser c = {
+      .g = g, .primal = primal, .below = hy_alloc(count * sizeof *c.below), .keep = hy_alloc(count * sizeof *c.keep)};
   hy_ref *list = hy_alloc(count * sizeof *list);
   int n = primal && needed && wanted && c.below && c.keep && list ? 0 : HYLA_ENOMEM;
   if (!n) {

@@ -20,12 +20,13 @@ int hy_trajectory_open(hy_trajectory *r, const hyla_problem *p, double budget) {
   double T = hy_problem_steps(p), limit = hyla_memory_get_limit();
   double lean = T * (double)hy_problem_slot_bytes(p, false), rich = T * (double)hy_problem_slot_bytes(p, true);
   double there = budget > 0 ? budget : INFINITY;
-  if (limit > 0 && limit - hyla_memory_current() + (double)r->bytes < there) there = limit - hyla_memory_current() + (double)r->bytes;
+  if (limit > 0 && limit - hyla_memory_current() + (double)r->bytes < there)
+    there = limit - hyla_memory_current() + (double)r->bytes;
   bool fits = rich <= there && (budget > 0 || rich <= residual_budget || rich <= lean);
   double need = fits ? rich : lean;
   if (need > there)
-    return hy_fail(HYLA_ENOMEM, NULL, "the trajectory needs %.0f bytes (%.0f steps of %zu bytes), and %.0f are allowed", need, T,
-                   hy_problem_slot_bytes(p, false), there);
+    return hy_fail(HYLA_ENOMEM, NULL, "the trajectory needs %.0f bytes (%.0f steps of %zu bytes), and %.0f are allowed",
+                   need, T, hy_problem_slot_bytes(p, false), there);
   r->rich = fits;
   r->slot_bytes = hy_problem_slot_bytes(p, fits);
   if (r->slot && r->bytes == (size_t)need) return 0;
@@ -49,7 +50,8 @@ static void bind_residuals(const hy_adjoint *a, char *at, char **residual) {
   }
 }
 
-void hy_trajectory_keep(hy_trajectory *r, const hyla_problem *p, const hy_segment *s, double t, const char *state, char **residual) {
+void hy_trajectory_keep(hy_trajectory *r, const hyla_problem *p, const hy_segment *s, double t, const char *state,
+                        char **residual) {
   const hy_adjoint *a = hy_trajectory_adjoint(r, s);
   char *to = r->slot + (size_t)t * r->slot_bytes;
   for (int i = 0; i < p->n_state; i++) {
@@ -60,7 +62,8 @@ void hy_trajectory_keep(hy_trajectory *r, const hyla_problem *p, const hy_segmen
   bind_residuals(a, to, residual);
 }
 
-void hy_trajectory_bind(const hy_trajectory *r, const hyla_problem *p, const hy_segment *s, double t, char **in, char **residual) {
+void hy_trajectory_bind(const hy_trajectory *r, const hyla_problem *p, const hy_segment *s, double t, char **in,
+                        char **residual) {
   const hy_adjoint *a = hy_trajectory_adjoint(r, s);
   char *from = r->slot + (size_t)t * r->slot_bytes;
   for (int i = 0; i < p->n_state; i++) {

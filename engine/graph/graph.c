@@ -31,7 +31,8 @@ int hyla_op_find(const char *name) {
   hy_text known = {0};
   int status = 0;
   for (int i = 0; i < HY_OP_COUNT && !status; i++)
-    if (hy_op_table[i].class != HY_CLASS_leaf || i == HY_OP_fill) status = hy_text_add(&known, " %s", hy_op_table[i].name);
+    if (hy_op_table[i].class != HY_CLASS_leaf || i == HY_OP_fill)
+      status = hy_text_add(&known, " %s", hy_op_table[i].name);
   if (!status) status = hy_fail(HYLA_EVALUE, NULL, "unknown operation '%s'; known are:%s", name, known.s);
   hy_free(known.s);
   return status;
@@ -65,7 +66,7 @@ void hyla_graph_drop(hyla_graph *g) {
 
 const char *hy_graph_intern(hyla_graph *g, const char *text) {
   if (!text) return NULL;
-  for (int i = g->n_string - 1; i >= 0; i--)   /* neighbours share their site: the last is the likeliest */
+  for (int i = g->n_string - 1; i >= 0; i--) /* neighbours share their site: the last is the likeliest */
     if (!strcmp(g->string[i], text)) return g->string[i];
   if (HY_GROW(g->string, g->string_capacity, g->n_string)) return NULL;
   char *copy = hy_strdup(text);
@@ -101,7 +102,9 @@ int hyla_graph_input(hyla_graph *g, const char *name, const hyla_shape *shape, c
   node.name = hy_graph_intern(g, name ? name : "input");
   if (!node.name) return HYLA_ENOMEM;
   for (int i = 0; i < shape->rank; i++)
-    if (shape->dim[i] < 1) return hy_fail(HYLA_ESHAPE, site, "input '%s': every dimension must be at least 1, got %s", name, hy_shape_show(shape).s);
+    if (shape->dim[i] < 1)
+      return hy_fail(HYLA_ESHAPE, site, "input '%s': every dimension must be at least 1, got %s", name,
+                     hy_shape_show(shape).s);
   return append(g, &node, site);
 }
 
@@ -113,9 +116,11 @@ int hyla_graph_constant(hyla_graph *g, hyla_tensor *t, const char *site) {
 int hyla_graph_apply(hyla_graph *g, int op, const hyla_attr *attr, int n, const int *in, const char *site) {
   hyla_shape shape[HYLA_MAX_INPUTS];
   hy_node node = {.op = op, .n_in = n};
-  if (n < 0 || n > HYLA_MAX_INPUTS) return hy_fail(HYLA_EVALUE, site, "expected at most %d operands, got %d", HYLA_MAX_INPUTS, n);
+  if (n < 0 || n > HYLA_MAX_INPUTS)
+    return hy_fail(HYLA_EVALUE, site, "expected at most %d operands, got %d", HYLA_MAX_INPUTS, n);
   for (int i = 0; i < n; i++) {
-    if (in[i] < 0 || in[i] >= g->count) return hy_fail(HYLA_EVALUE, site, "operand %d: %d is no node of this graph", i + 1, in[i]);
+    if (in[i] < 0 || in[i] >= g->count)
+      return hy_fail(HYLA_EVALUE, site, "operand %d: %d is no node of this graph", i + 1, in[i]);
     shape[i] = g->node[in[i]].shape;
     node.in[i] = in[i];
   }

@@ -13,7 +13,14 @@ enum {
   HY_OP_COUNT
 };
 
-typedef enum { HY_CLASS_leaf, HY_CLASS_map, HY_CLASS_reduce, HY_CLASS_contract, HY_CLASS_move, HY_CLASS_index } hy_class;
+typedef enum {
+  HY_CLASS_leaf,
+  HY_CLASS_map,
+  HY_CLASS_reduce,
+  HY_CLASS_contract,
+  HY_CLASS_move,
+  HY_CLASS_index
+} hy_class;
 
 typedef struct hy_infer {
   int op, n;
@@ -40,25 +47,25 @@ typedef struct hy_node {
   hy_ref in[HYLA_MAX_INPUTS];
   hyla_shape shape;
   hyla_attr attr;
-  const char *site;     /* interned in the graph; NULL where no recipe line made it */
-  const char *name;     /* inputs */
-  hyla_tensor *tensor;  /* constants: kept */
-  hyla_tensor *folded;  /* value of a node that depends on constants alone, once the planner has computed it */
+  const char *site;    /* interned in the graph; NULL where no recipe line made it */
+  const char *name;    /* inputs */
+  hyla_tensor *tensor; /* constants: kept */
+  hyla_tensor *folded; /* value of a node that depends on constants alone, once the planner has computed it */
 } hy_node;
 
 struct hyla_graph {
   int references;
   hy_node *node;
   int count, capacity;
-  char **string;        /* interned sites and names */
+  char **string; /* interned sites and names */
   int n_string, string_capacity;
-  const char *site;     /* of nodes that derivative rules make */
-  hy_text text;         /* what hyla_graph_print returned last */
+  const char *site; /* of nodes that derivative rules make */
+  hy_text text;     /* what hyla_graph_print returned last */
 };
 
 /* ---- graph.c ---- */
 hyla_graph *hy_graph_keep(hyla_graph *g);
-const char *hy_graph_intern(hyla_graph *g, const char *text); /* NULL: no memory (or NULL in) */
+const char *hy_graph_intern(hyla_graph *g, const char *text);                     /* NULL: no memory (or NULL in) */
 hy_ref hy_graph_copy_node(hyla_graph *to, const hy_node *node, const hy_ref *in); /* the node with other inputs */
 /* Marks what the outputs need: mark[count] bytes, set to HY_REACHED. Nodes marked HY_CUT before count as given: what
  * they need is not looked at; those that are needed become HY_REACHED | HY_CUT. */
@@ -80,7 +87,7 @@ hy_ref hy_where(hyla_graph *g, hy_ref c, hy_ref x, hy_ref y);
 hy_ref hy_fill(hyla_graph *g, const hyla_shape *shape, double value);
 hy_ref hy_fill_like(hyla_graph *g, hy_ref like, double value);
 hy_ref hy_reduce(hyla_graph *g, int op, hy_ref x, int n_axes, const int32_t *axis);
-hy_ref hy_reduce_as(hyla_graph *g, int op, hy_ref x, hy_ref as);   /* the axes that node `as` reduces */
+hy_ref hy_reduce_as(hyla_graph *g, int op, hy_ref x, hy_ref as); /* the axes that node `as` reduces */
 hy_ref hy_expand(hyla_graph *g, hy_ref x, const hyla_shape *shape);
 hy_ref hy_reshape(hyla_graph *g, hy_ref x, const hyla_shape *shape);
 hy_ref hy_transpose(hyla_graph *g, hy_ref x, const int32_t *perm);

@@ -20,7 +20,8 @@ const char *hyla_graph_print(hyla_graph *g, int n, const int *outputs) {
   int status = mark ? 0 : HYLA_ENOMEM;
   g->text.n = 0;
   for (int i = 0; i < n && !status; i++)
-    if (outputs[i] < 0 || outputs[i] >= g->count) status = hy_fail(HYLA_EVALUE, NULL, "%d is no node of this graph", outputs[i]);
+    if (outputs[i] < 0 || outputs[i] >= g->count)
+      status = hy_fail(HYLA_EVALUE, NULL, "%d is no node of this graph", outputs[i]);
   if (!status) hy_graph_reach(g, n, outputs, mark);
   for (hy_ref r = 0; r < g->count && !status; r++)
     if (mark[r]) status = hy_graph_show_node(g, r, &g->text);

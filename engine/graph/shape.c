@@ -43,8 +43,7 @@ static int want_dtype(const hy_infer *q, int dtype) {
 
 static int want_axes(const hy_infer *q) {
   const hyla_attr *a = q->attr;
-  if (a->n < 1 && q->in[0].rank > 0)
-    return hy_fail(HYLA_EVALUE, q->site, "%s: expected at least one axis", NAME(q));
+  if (a->n < 1 && q->in[0].rank > 0) return hy_fail(HYLA_EVALUE, q->site, "%s: expected at least one axis", NAME(q));
   for (int i = 0; i < a->n; i++)
     if (a->v[i] < 0 || a->v[i] >= q->in[0].rank || (i && a->v[i] <= a->v[i - 1]))
       return hy_fail(HYLA_EVALUE, q->site, "%s: expected ascending axes of %s, got axis %d", NAME(q), SHOW(&q->in[0]),
@@ -69,8 +68,8 @@ int hy_shape_fill(const hy_infer *q, hyla_shape *out) {
 int hy_shape_same(const hy_infer *q, hyla_shape *out) {
   for (int i = 1; i < q->n; i++) {
     if (!hy_dims_equal(&q->in[0], &q->in[i]))
-      return hy_fail(HYLA_ESHAPE, q->site, "%s: expected operands of one shape, got %s and %s", NAME(q), SHOW(&q->in[0]),
-                     SHOW(&q->in[i]));
+      return hy_fail(HYLA_ESHAPE, q->site, "%s: expected operands of one shape, got %s and %s", NAME(q),
+                     SHOW(&q->in[0]), SHOW(&q->in[i]));
     if (q->in[0].dtype != q->in[i].dtype)
       return hy_fail(HYLA_ETYPE, q->site, "%s: expected operands of one dtype, got %s and %s", NAME(q), SHOW(&q->in[0]),
                      SHOW(&q->in[i]));
@@ -162,7 +161,8 @@ int hy_shape_transpose(const hy_infer *q, hyla_shape *out) {
   for (int i = 0; i < r; i++) {
     int axis = q->attr->v[i];
     if (axis < 0 || axis >= r || (seen >> axis & 1))
-      return hy_fail(HYLA_EVALUE, q->site, "transpose: expected each axis of %s once, got axis %d", SHOW(&q->in[0]), axis + 1);
+      return hy_fail(HYLA_EVALUE, q->site, "transpose: expected each axis of %s once, got axis %d", SHOW(&q->in[0]),
+                     axis + 1);
     seen |= 1u << axis;
     out->dim[i] = q->in[0].dim[axis];
   }
@@ -186,8 +186,8 @@ int hy_shape_slice(const hy_infer *q, hyla_shape *out) {
   for (int i = 0; i < r; i++) {
     int start = q->attr->v[i], stop = q->attr->v[r + i], step = q->attr->v[2 * r + i];
     if (start < 0 || stop > q->in[0].dim[i] || start >= stop || step < 1)
-      return hy_fail(HYLA_ESHAPE, q->site, "slice: expected a part of axis %d of %s, got elements %d to %d by %d", i + 1,
-                     SHOW(&q->in[0]), start + 1, stop, step);
+      return hy_fail(HYLA_ESHAPE, q->site, "slice: expected a part of axis %d of %s, got elements %d to %d by %d",
+                     i + 1, SHOW(&q->in[0]), start + 1, stop, step);
     out->dim[i] = (stop - start + step - 1) / step;
   }
   return 0;
@@ -200,8 +200,8 @@ int hy_shape_pad(const hy_infer *q, hyla_shape *out) {
   for (int i = 0; i < r; i++) {
     int before = q->attr->v[i], after = q->attr->v[r + i], between = q->attr->v[2 * r + i];
     if (before < 0 || after < 0 || between < 0)
-      return hy_fail(HYLA_EVALUE, q->site, "pad: expected counts of at least 0, got %d, %d, %d along axis %d", before, after,
-                     between, i + 1);
+      return hy_fail(HYLA_EVALUE, q->site, "pad: expected counts of at least 0, got %d, %d, %d along axis %d", before,
+                     after, between, i + 1);
     out->dim[i] = before + after + q->in[0].dim[i] + (q->in[0].dim[i] - 1) * between;
   }
   return want_dims(q, out);
@@ -211,7 +211,8 @@ int hy_shape_concat(const hy_infer *q, hyla_shape *out) {
   int status = want_attrs(q, 1), axis = q->attr->v[0];
   if (status) return status;
   if (q->n < 1 || axis < 0 || axis >= q->in[0].rank)
-    return hy_fail(HYLA_EVALUE, q->site, "concat: expected an axis of the first of one or more tensors, got axis %d", axis + 1);
+    return hy_fail(HYLA_EVALUE, q->site, "concat: expected an axis of the first of one or more tensors, got axis %d",
+                   axis + 1);
   *out = q->in[0];
   for (int i = 1; i < q->n; i++) {
     const hyla_shape *s = &q->in[i];
@@ -251,7 +252,8 @@ int hy_shape_scatter(const hy_infer *q, hyla_shape *out) {
   bool fits = x->rank >= index->rank && q->attr->v[0] >= 1;
   for (int i = 0; fits && i < index->rank; i++) fits = x->dim[i] == index->dim[i];
   if (!fits)
-    return hy_fail(HYLA_ESHAPE, q->site, "scatter_add: expected an index and a tensor whose axes begin with the index's, got %s and %s",
+    return hy_fail(HYLA_ESHAPE, q->site,
+                   "scatter_add: expected an index and a tensor whose axes begin with the index's, got %s and %s",
                    SHOW(index), SHOW(x));
   out->dtype = x->dtype;
   out->rank = 1;
@@ -266,7 +268,8 @@ int hy_shape_take(const hy_infer *q, hyla_shape *out) {
   bool fits = x->rank == index->rank + 1;
   for (int i = 0; fits && i < index->rank; i++) fits = x->dim[i] == index->dim[i];
   if (!status && !fits)
-    status = hy_fail(HYLA_ESHAPE, q->site, "take_along: expected an index of the tensor's axes but the last, got %s and %s", SHOW(x),
+    status = hy_fail(HYLA_ESHAPE, q->site,
+                     "take_along: expected an index of the tensor's axes but the last, got %s and %s", SHOW(x),
                      SHOW(index));
   if (status) return status;
   *out = *index;
@@ -276,7 +279,8 @@ int hy_shape_take(const hy_infer *q, hyla_shape *out) {
 
 static int new_axis(const hy_infer *q, const hyla_shape *s, int size, hyla_shape *out) {
   *out = *s;
-  if (s->rank == HYLA_MAX_RANK) return hy_fail(HYLA_ESHAPE, q->site, "%s: the result has more than %d axes", NAME(q), HYLA_MAX_RANK);
+  if (s->rank == HYLA_MAX_RANK)
+    return hy_fail(HYLA_ESHAPE, q->site, "%s: the result has more than %d axes", NAME(q), HYLA_MAX_RANK);
   out->dim[out->rank++] = size;
   return want_dims(q, out);
 }
@@ -286,8 +290,8 @@ int hy_shape_put(const hy_infer *q, hyla_shape *out) {
   if (!status) status = want_index(q, 1);
   if (!status) status = want_real(q, 0);
   if (!status && !hy_dims_equal(&q->in[0], &q->in[1]))
-    status = hy_fail(HYLA_ESHAPE, q->site, "put_along: expected an index of the tensor's shape, got %s and %s", SHOW(&q->in[0]),
-                     SHOW(&q->in[1]));
+    status = hy_fail(HYLA_ESHAPE, q->site, "put_along: expected an index of the tensor's shape, got %s and %s",
+                     SHOW(&q->in[0]), SHOW(&q->in[1]));
   return status ? status : new_axis(q, &q->in[0], q->attr->v[0], out);
 }
 

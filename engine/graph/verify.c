@@ -6,7 +6,8 @@ static int check_node(const hyla_graph *g, hy_ref r, const char *pass) {
   hyla_shape in[HYLA_MAX_INPUTS], shape;
   for (int i = 0; i < n->n_in; i++) {
     if (n->in[i] < 0 || n->in[i] >= r)
-      return hy_fail(HYLA_EINTERNAL, n->site, "after %s: %%%d reads %%%d, which does not come before it", pass, r, n->in[i]);
+      return hy_fail(HYLA_EINTERNAL, n->site, "after %s: %%%d reads %%%d, which does not come before it", pass, r,
+                     n->in[i]);
     in[i] = g->node[n->in[i]].shape;
   }
   if ((n->op == HY_OP_constant) != (n->tensor != NULL))
@@ -15,8 +16,8 @@ static int check_node(const hyla_graph *g, hy_ref r, const char *pass) {
   int status = hyla_infer(n->op, &n->attr, n->n_in, in, n->site, &shape);
   if (status) return hy_fail_within(HYLA_EINTERNAL, "after %s: %%%d: ", pass, r);
   if (!hy_shape_equal(&shape, &n->shape))
-    return hy_fail(HYLA_EINTERNAL, n->site, "after %s: %%%d is %s, its inputs make %s", pass, r, hy_shape_show(&n->shape).s,
-                   hy_shape_show(&shape).s);
+    return hy_fail(HYLA_EINTERNAL, n->site, "after %s: %%%d is %s, its inputs make %s", pass, r,
+                   hy_shape_show(&n->shape).s, hy_shape_show(&shape).s);
   return 0;
 }
 

@@ -5,9 +5,9 @@
 
 typedef struct hy_method_kind {
   const char *name;
-  int (*start)(hyla_method *m);                      /* after the driver has computed s_0 */
-  int (*step)(hyla_method *m);                       /* one step forward */
-  int (*hypergradient)(hyla_method *m);              /* at T: leaves f and g in the method */
+  int (*start)(hyla_method *m);         /* after the driver has computed s_0 */
+  int (*step)(hyla_method *m);          /* one step forward */
+  int (*hypergradient)(hyla_method *m); /* at T: leaves f and g in the method */
   double (*bytes)(const hyla_method *m);
   void (*drop)(hyla_method *m);
 } hy_method_kind;
@@ -16,8 +16,8 @@ struct hyla_method {
   const hy_method_kind *kind;
   hy_driver driver;
   double f;
-  char *g;          /* by the problem's hyper_layout */
-  bool done;        /* f and g hold the hypergradient at T */
+  char *g;   /* by the problem's hyper_layout */
+  bool done; /* f and g hold the hypergradient at T */
 };
 
 /* Sets up the common part of a method whose structure begins with a hyla_method. */

@@ -40,11 +40,13 @@ int hyla_method_response(hyla_method *m, double *f) { return hy_driver_outer(&m-
 
 int hyla_method_hypergradient(hyla_method *m, double *f, hyla_tensor *const *g) {
   const hyla_problem *p = m->driver.problem;
-  if (!m->kind->hypergradient) return hy_fail(HYLA_ESTATE, NULL, "method '%s' computes no hypergradient", m->kind->name);
+  if (!m->kind->hypergradient)
+    return hy_fail(HYLA_ESTATE, NULL, "method '%s' computes no hypergradient", m->kind->name);
   for (int i = 0; i < p->n_hyper; i++)
     if (!g[i] || !hy_shape_equal(&g[i]->shape, &p->hyper_layout.shape[i]))
-      return hy_fail(HYLA_ESHAPE, p->hyper[i].site, "hypergradient of '%s': expected room for %s, got %s", p->hyper[i].name,
-                     hy_shape_show(&p->hyper_layout.shape[i]).s, g[i] ? hy_shape_show(&g[i]->shape).s : "nothing");
+      return hy_fail(HYLA_ESHAPE, p->hyper[i].site, "hypergradient of '%s': expected room for %s, got %s",
+                     p->hyper[i].name, hy_shape_show(&p->hyper_layout.shape[i]).s,
+                     g[i] ? hy_shape_show(&g[i]->shape).s : "nothing");
   int status = hyla_method_advance(m, hyla_method_steps(m));
   if (!status && !m->done) status = m->kind->hypergradient(m);
   if (status) return status;
@@ -62,7 +64,8 @@ int hyla_method_hypergradient(hyla_method *m, double *f, hyla_tensor *const *g) 
 
 int hyla_method_state(hyla_method *m, int i, hyla_tensor **view) {
   const hyla_problem *p = m->driver.problem;
-  if (i < 0 || i >= p->n_state) return hy_fail(HYLA_EVALUE, NULL, "expected a state from 0 to %d, got %d", p->n_state - 1, i);
+  if (i < 0 || i >= p->n_state)
+    return hy_fail(HYLA_EVALUE, NULL, "expected a state from 0 to %d, got %d", p->n_state - 1, i);
   if (!m->driver.started) return hy_fail(HYLA_ESTATE, NULL, "the method has not been started");
   return hy_tensor_wrap(&p->state_layout.shape[i], m->driver.state + p->state_layout.offset[i], view);
 }

@@ -10,9 +10,9 @@ typedef struct reverse {
   hyla_method method;
   double memory;
   hy_trajectory trajectory;
-  char *alpha;      /* by the state layout */
-  bool backward;    /* the sweep has begun */
-  double t;         /* the next adjoint step is that of step t */
+  char *alpha;   /* by the state layout */
+  bool backward; /* the sweep has begun */
+  double t;      /* the next adjoint step is that of step t */
 } reverse;
 
 typedef int run_program(hyla_program *, char *const *, char *const *);
@@ -23,15 +23,16 @@ static int start(hyla_method *m) {
   return hy_trajectory_open(&r->trajectory, m->driver.problem, r->memory);
 }
 
-static int step(hyla_method *m) {
-  return hy_driver_step(&m->driver, &((reverse *)m)->trajectory);
-}
+static int step(hyla_method *m) { return hy_driver_step(&m->driver, &((reverse *)m)->trajectory); }
 
 /* f = E(s_T, lambda), alpha = alpha_T, g = the direct term. */
 static int outer_adjoint(reverse *r, run_program *run) {
   hy_driver *d = &r->method.driver;
   const hyla_problem *p = d->problem;
-  union { float f; double d; } e = {0};
+  union {
+    float f;
+    double d;
+  } e = {0};
   hy_layout_bind(&p->hyper_layout, d->in, hy_layout_bind(&p->state_layout, d->in, 0, d->state), d->hyper);
   d->out[0] = (char *)&e;
   hy_layout_bind(&p->hyper_layout, d->out, hy_layout_bind(&p->state_layout, d->out, 1, r->alpha), r->method.g);
@@ -68,7 +69,8 @@ static int initial_adjoint(reverse *r, run_program *run) {
 
 static bool is_finite(const reverse *r) {
   const hyla_problem *p = r->method.driver.problem;
-  return isfinite(r->method.f) && hy_layout_first_nonfinite(&p->state_layout, r->alpha) < 0 && hy_layout_first_nonfinite(&p->hyper_layout, r->method.g) < 0;
+  return isfinite(r->method.f) && hy_layout_first_nonfinite(&p->state_layout, r->alpha) < 0 &&
+         hy_layout_first_nonfinite(&p->hyper_layout, r->method.g) < 0;
 }
 
 /* alpha was overwritten on the way: sweep again from T, looking at every value. */
@@ -80,7 +82,8 @@ static int explain_nonfinite(reverse *r) {
   if (!status) status = initial_adjoint(r, hy_program_find_nonfinite);
   if (!status) status = hy_fail(HYLA_ENONFINITE, NULL, "the hypergradient is not finite");
   r->backward = false;
-  return stepping ? hy_fail_within(status, "hypergradient: adjoint of step %.0f: ", r->t) : hy_fail_within(status, "hypergradient: %s", where);
+  return stepping ? hy_fail_within(status, "hypergradient: adjoint of step %.0f: ", r->t)
+                  : hy_fail_within(status, "hypergradient: %s", where);
 }
 
 static int hypergradient(hyla_method *m) {
@@ -111,7 +114,8 @@ static void drop(hyla_method *m) {
 static const hy_method_kind kind = {"reverse", start, step, hypergradient, bytes, drop};
 
 int hyla_reverse_new(hyla_problem *p, double memory, hyla_method **out) {
-  if (!(memory >= 0)) return hy_fail(HYLA_EVALUE, NULL, "reverse: expected a memory budget of at least 0 bytes, got %.9g", memory);
+  if (!(memory >= 0))
+    return hy_fail(HYLA_EVALUE, NULL, "reverse: expected a memory budget of at least 0 bytes, got %.9g", memory);
   reverse *r = hy_calloc(1, sizeof *r);
   if (!r) return HYLA_ENOMEM;
   r->memory = memory;

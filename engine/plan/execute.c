@@ -6,9 +6,9 @@ typedef struct runner {
   hyla_program *program;
   const hy_phase *phase;
   hy_block block;
-  atomic_int status;   /* the first failure of any thread */
-  atomic_int unit;     /* where */
-  int worst;           /* checking: the first item of the phase with a value that is not finite */
+  atomic_int status; /* the first failure of any thread */
+  atomic_int unit;   /* where */
+  int worst;         /* checking: the first item of the phase with a value that is not finite */
 } runner;
 
 static bool is_finite(const hy_item *it, const hy_block *b, int64_t lo, int64_t hi) {
@@ -23,8 +23,8 @@ static int run_items(runner *r, const hy_block *b) {
     int status = it->run(it, b);
     if (status) return status;
     bool rows = r->phase->split == HY_ROWS;
-    if (r->program->check && (rows || b->hi == it->extent) && !is_finite(it, b, rows ? b->lo : 0, rows ? b->hi : it->rows) &&
-        (r->worst < 0 || k < r->worst))
+    if (r->program->check && (rows || b->hi == it->extent) &&
+        !is_finite(it, b, rows ? b->lo : 0, rows ? b->hi : it->rows) && (r->worst < 0 || k < r->worst))
       r->worst = k;
   }
   return 0;
@@ -85,7 +85,8 @@ int hy_program_run(hyla_program *p, char *const *in, char *const *out) {
     status = run_phase(&r, &p->plan.phase[k]);
     if (r.worst < 0 || status) continue;
     const hy_node *n = &p->plan.graph->node[p->plan.item[p->plan.order[r.worst]].node];
-    status = hy_fail(HYLA_ENONFINITE, n->site, "a value that is not finite (NaN or infinity) from %s", hy_op_table[n->op].name);
+    status = hy_fail(HYLA_ENONFINITE, n->site, "a value that is not finite (NaN or infinity) from %s",
+                     hy_op_table[n->op].name);
   }
   return status;
 }

@@ -20,7 +20,8 @@ static int kind_of(const hyla_graph *g, hy_ref r, const uint8_t *mark, const uin
 
 /* A constant is worth computing where its value leaves the constant part: used by something variable, by a view, or
  * as an output. */
-static int collect(const hyla_graph *g, int n_out, const hy_ref *out, const uint8_t *mark, uint8_t *kind, hy_ref *list) {
+static int collect(const hyla_graph *g, int n_out, const hy_ref *out, const uint8_t *mark, uint8_t *kind,
+                   hy_ref *list) {
   int n = 0;
   uint8_t *wanted = hy_calloc((size_t)g->count + 1, 1);
   if (!wanted) return HYLA_ENOMEM;
@@ -33,7 +34,9 @@ static int collect(const hyla_graph *g, int n_out, const hy_ref *out, const uint
   for (int i = 0; i < n_out; i++) wanted[out[i]] = 1;
   for (hy_ref r = 0; r < g->count; r++) {
     const hy_node *x = &g->node[r];
-    if (wanted[r] && (mark[r] & HY_REACHED) && kind[r] == CONSTANT && x->op != HY_OP_constant && !hy_op_table[x->op].view && !x->folded) list[n++] = r;
+    if (wanted[r] && (mark[r] & HY_REACHED) && kind[r] == CONSTANT && x->op != HY_OP_constant &&
+        !hy_op_table[x->op].view && !x->folded)
+      list[n++] = r;
   }
   hy_free(wanted);
   return n;

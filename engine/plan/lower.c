@@ -33,8 +33,8 @@ static int run_copy(const hy_item *it, const hy_block *b) {
   for (int i = 0; i < it->in[0].rank; i++) dim[i] = it->in[0].dim[i];
   dim[0] = (int32_t)(b->hi - b->lo);
   static const int64_t one = 1;
-  hy_kernel_copy(rank, dim, hy_result(it, b, b->lo), hy_operand(it, b, 0, b->lo), it->in[0].rank ? it->in[0].stride : &one,
-                 it->element);
+  hy_kernel_copy(rank, dim, hy_result(it, b, b->lo), hy_operand(it, b, 0, b->lo),
+                 it->in[0].rank ? it->in[0].stride : &one, it->element);
   return 0;
 }
 
@@ -114,7 +114,8 @@ static int run_map(const hy_item *it, const hy_block *b) {
 }
 
 static int run_cast(const hy_item *it, const hy_block *b) {
-  hy_kernel_cast((b->hi - b->lo) * it->row, hy_result(it, b, b->lo), it->shape.dtype, hy_operand(it, b, 0, b->lo), (int)it->p[0]);
+  hy_kernel_cast((b->hi - b->lo) * it->row, hy_result(it, b, b->lo), it->shape.dtype, hy_operand(it, b, 0, b->lo),
+                 (int)it->p[0]);
   return 0;
 }
 
@@ -125,7 +126,8 @@ int hy_lower_map(hy_plan *p, hy_ref r) {
   it->node = r;
   it->map = hy_kernel_map(n->op, n->shape.dtype);
   if (!it->map)
-    return hy_fail(HYLA_ETYPE, n->site, "%s: no such operation on %s", hy_op_table[n->op].name, hy_shape_show(&n->shape).s);
+    return hy_fail(HYLA_ETYPE, n->site, "%s: no such operation on %s", hy_op_table[n->op].name,
+                   hy_shape_show(&n->shape).s);
   it->flops = hy_op_table[n->op].flops * (double)hy_shape_size(&n->shape);
   for (int j = 0; j < n->n_in; j++) {
     const hy_view *v = &p->view[n->in[j]];
@@ -166,7 +168,8 @@ int hy_lower_reshape(hy_plan *p, hy_ref r) {
   if (!hy_view_reshape(&v, &n->shape)) {
     int status = hy_view_materialise(p, r, &v);
     if (status) return status;
-    if (!hy_view_reshape(&v, &n->shape)) return hy_fail(HYLA_EINTERNAL, n->site, "reshape of a contiguous value failed");
+    if (!hy_view_reshape(&v, &n->shape))
+      return hy_fail(HYLA_EINTERNAL, n->site, "reshape of a contiguous value failed");
   }
   p->view[r] = v;
   return 0;
@@ -217,7 +220,8 @@ static int run_pad(const hy_item *it, const hy_block *b) {
     step *= s->dim[i];
   }
   hy_kernel_fill(hy_shape_size(s), hy_result(it, b, 0), s->dtype, 0);
-  hy_kernel_spread(r, it->in[0].dim, hy_result(it, b, 0) + at * (int64_t)it->element, stride, hy_operand(it, b, 0, 0), it->element);
+  hy_kernel_spread(r, it->in[0].dim, hy_result(it, b, 0) + at * (int64_t)it->element, stride, hy_operand(it, b, 0, 0),
+                   it->element);
   return 0;
 }
 
@@ -229,7 +233,8 @@ static int run_concat(const hy_item *it, const hy_block *b) {
     step *= s->dim[i];
   }
   for (int j = 0; j < it->n_in; j++) {
-    hy_kernel_spread(s->rank, it->in[j].dim, hy_result(it, b, 0) + at * (int64_t)it->element, stride, hy_operand(it, b, j, 0), it->element);
+    hy_kernel_spread(s->rank, it->in[j].dim, hy_result(it, b, 0) + at * (int64_t)it->element, stride,
+                     hy_operand(it, b, j, 0), it->element);
     at += it->in[j].dim[axis] * stride[axis];
   }
   return 0;

@@ -11,27 +11,31 @@ static int bad_index(const hy_item *it, const hy_block *b, int operand, int64_t 
 /* p: rows of the table, length of one, indices in a row of the operand */
 static int run_gather(const hy_item *it, const hy_block *b) {
   int64_t at = hy_kernel_gather((b->hi - b->lo) * it->p[2], it->p[0], it->p[1], hy_result(it, b, b->lo),
-                                hy_operand(it, b, 0, 0), (const int32_t *)(void *)hy_operand(it, b, 1, b->lo), it->element);
+                                hy_operand(it, b, 0, 0), (const int32_t *)(void *)hy_operand(it, b, 1, b->lo),
+                                it->element);
   return at < 0 ? 0 : bad_index(it, b, 1, at, it->p[0]);
 }
 
 static int run_scatter_add(const hy_item *it, const hy_block *b) {
   hy_kernel_fill(hy_shape_size(&it->shape), hy_result(it, b, 0), it->shape.dtype, 0);
   int64_t at = hy_kernel_scatter_add(it->p[2], it->p[0], it->p[1], hy_result(it, b, 0),
-                                     (const int32_t *)(void *)hy_operand(it, b, 0, 0), hy_operand(it, b, 1, 0), it->shape.dtype);
+                                     (const int32_t *)(void *)hy_operand(it, b, 0, 0), hy_operand(it, b, 1, 0),
+                                     it->shape.dtype);
   return at < 0 ? 0 : bad_index(it, b, 0, at, it->p[0]);
 }
 
 /* p: size of the last axis, indices in a row */
 static int run_take_along(const hy_item *it, const hy_block *b) {
-  int64_t at = hy_kernel_take_along((b->hi - b->lo) * it->p[1], it->p[0], hy_result(it, b, b->lo), hy_operand(it, b, 0, b->lo),
-                                    (const int32_t *)(void *)hy_operand(it, b, 1, b->lo), it->element);
+  int64_t at = hy_kernel_take_along((b->hi - b->lo) * it->p[1], it->p[0], hy_result(it, b, b->lo),
+                                    hy_operand(it, b, 0, b->lo), (const int32_t *)(void *)hy_operand(it, b, 1, b->lo),
+                                    it->element);
   return at < 0 ? 0 : bad_index(it, b, 1, at, it->p[0]);
 }
 
 static int run_put_along(const hy_item *it, const hy_block *b) {
-  int64_t at = hy_kernel_put_along((b->hi - b->lo) * it->p[1], it->p[0], hy_result(it, b, b->lo), hy_operand(it, b, 0, b->lo),
-                                   (const int32_t *)(void *)hy_operand(it, b, 1, b->lo), it->element);
+  int64_t at = hy_kernel_put_along((b->hi - b->lo) * it->p[1], it->p[0], hy_result(it, b, b->lo),
+                                   hy_operand(it, b, 0, b->lo), (const int32_t *)(void *)hy_operand(it, b, 1, b->lo),
+                                   it->element);
   return at < 0 ? 0 : bad_index(it, b, 1, at, it->p[0]);
 }
 

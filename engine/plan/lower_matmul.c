@@ -8,20 +8,21 @@
  * A constant of low density in the place of A or X is packed as sparse rows, once. */
 #include "plan/plan.h"
 
-enum { LONG = 64 };            /* fewest rows worth partial sums */
-enum { SPARSE_SIZE = 1 << 14 };/* smallest constant worth packing */
+enum { LONG = 64 };             /* fewest rows worth partial sums */
+enum { SPARSE_SIZE = 1 << 14 }; /* smallest constant worth packing */
 static const double sparse_below = 0.3;
 
 /* ---- run functions. p: k, m, leading dimensions ---- */
 
 static int run_rows(const hy_item *it, const hy_block *b) {
-  hy_kernel_rows_product(b->hi - b->lo, it->p[0], it->p[1], hy_result(it, b, b->lo), it->p[1], hy_operand(it, b, 0, b->lo), it->p[2],
-                         hy_operand(it, b, 1, 0), it->shape.dtype);
+  hy_kernel_rows_product(b->hi - b->lo, it->p[0], it->p[1], hy_result(it, b, b->lo), it->p[1],
+                         hy_operand(it, b, 0, b->lo), it->p[2], hy_operand(it, b, 1, 0), it->shape.dtype);
   return 0;
 }
 
 static int run_sparse_rows(const hy_item *it, const hy_block *b) {
-  hy_sparse_rows_product(it->sparse, b->lo, b->hi, it->p[1], hy_result(it, b, b->lo), it->p[1], hy_operand(it, b, 1, 0));
+  hy_sparse_rows_product(it->sparse, b->lo, b->hi, it->p[1], hy_result(it, b, b->lo), it->p[1],
+                         hy_operand(it, b, 1, 0));
   return 0;
 }
 
@@ -46,7 +47,8 @@ static int run_join(const hy_item *it, const hy_block *b) {
   const char *part = hy_operand(it, b, 0, 0) + (size_t)(b->lo * it->row) * it->element;
   int64_t n = (b->hi - b->lo) * it->row;
   hy_kernel_copy(1, (int32_t[]){(int32_t)n}, out, part, (int64_t[]){1}, it->element);
-  for (int64_t i = 1; i < it->p[0]; i++) it->map(n, out, out, 1, part + (size_t)(i * it->p[1]) * it->element, 1, NULL, 0);
+  for (int64_t i = 1; i < it->p[0]; i++)
+    it->map(n, out, out, 1, part + (size_t)(i * it->p[1]) * it->element, 1, NULL, 0);
   return 0;
 }
 
@@ -83,8 +85,9 @@ static int run_tiles(const hy_item *it, const hy_block *b) {
     int64_t at_x = batch_offset(x, batch) + (it->flag[0] ? 0 : lo * x->stride[x->rank - 2]);
     int64_t at_y = batch_offset(y, batch) + (it->flag[0] ? lo * y->stride[y->rank - 1] : 0);
     int64_t at = batch * m * n + (it->flag[0] ? lo : lo * n), e = (int64_t)it->element;
-    hy_kernel_gemm(X.transposed, Y.transposed, it->flag[0] ? m : size, it->flag[0] ? size : n, k, hy_result(it, b, 0) + at * e, n,
-                   hy_operand(it, b, 0, 0) + at_x * e, X.ld, hy_operand(it, b, 1, 0) + at_y * e, Y.ld, it->shape.dtype);
+    hy_kernel_gemm(X.transposed, Y.transposed, it->flag[0] ? m : size, it->flag[0] ? size : n, k,
+                   hy_result(it, b, 0) + at * e, n, hy_operand(it, b, 0, 0) + at_x * e, X.ld,
+                   hy_operand(it, b, 1, 0) + at_y * e, Y.ld, it->shape.dtype);
   }
   return 0;
 }
@@ -152,7 +155,8 @@ static bool rows_contiguous(const hy_plan *p, const hy_view *v) {
 }
 static int64_t leading(const hy_view *v) { return v->dim[0] == 1 ? v->dim[1] : v->stride[0]; }
 
-static hy_item *product_item(hy_plan *p, hy_ref r, hy_item_run *run, const char *label, int64_t rows, int64_t row, hy_split split) {
+static hy_item *product_item(hy_plan *p, hy_ref r, hy_item_run *run, const char *label, int64_t rows, int64_t row,
+                             hy_split split) {
   hyla_shape s = {.dtype = p->graph->node[r].shape.dtype, .rank = 2, .dim = {(int32_t)rows, (int32_t)row}};
   hy_item *it = hy_item_new(p, run, label, &s, split);
   if (it) it->node = r;
@@ -167,7 +171,8 @@ static int lower_rows(hy_plan *p, hy_ref r, hy_view A, hy_view B, hy_view *out) 
   if (!status) status = hy_view_make_contiguous(p, r, &W);
   if (status) return status;
   int64_t n = A.dim[0], k = A.dim[1], m = B.dim[1];
-  hy_item *it = product_item(p, r, sparse ? run_sparse_rows : run_rows, sparse ? "matmul rows sparse" : "matmul rows", n, m, HY_ROWS);
+  hy_item *it = product_item(p, r, sparse ? run_sparse_rows : run_rows, sparse ? "matmul rows sparse" : "matmul rows",
+                             n, m, HY_ROWS);
   if (!it) return HYLA_ENOMEM;
   it->sparse = sparse;
   it->whole = 2;
@@ -189,7 +194,8 @@ static int lower_gram(hy_plan *p, hy_ref r, hy_view X, hy_view G, hy_view *out) 
   if (status) return status;
   int64_t k = X.dim[0], n = X.dim[1], m = G.dim[1];
   hy_chunks chunks = hy_chunks_of(k);
-  hy_item *it = product_item(p, r, sparse ? run_sparse_gram : run_gram, sparse ? "matmul gram sparse" : "matmul gram", chunks.n, n * m, HY_PARTS);
+  hy_item *it = product_item(p, r, sparse ? run_sparse_gram : run_gram, sparse ? "matmul gram sparse" : "matmul gram",
+                             chunks.n, n * m, HY_PARTS);
   if (!it) return HYLA_ENOMEM;
   it->extent = k;
   it->sparse = sparse;

@@ -30,13 +30,15 @@ static int run_inner(const hy_item *it, const hy_block *b) {
 static int run_parts(const hy_item *it, const hy_block *b) {
   int64_t L = it->p[0];
   char *acc = hy_item_base(b, it) + (size_t)b->chunk * (size_t)(HY_LANES(L) * L) * it->element;
-  reductions[it->p[1]].rows(b->hi - b->lo, L, acc, hy_operand(it, b, 0, b->lo), b->lo, b->lo == b->chunk_lo, it->shape.dtype);
+  reductions[it->p[1]].rows(b->hi - b->lo, L, acc, hy_operand(it, b, 0, b->lo), b->lo, b->lo == b->chunk_lo,
+                            it->shape.dtype);
   return 0;
 }
 
 static int run_join(const hy_item *it, const hy_block *b) {
   int64_t L = it->p[0];
-  reductions[it->p[1]].join(it->p[2], HY_LANES(L) * L, L, hy_result(it, b, 0), hy_operand(it, b, 0, 0), it->shape.dtype);
+  reductions[it->p[1]].join(it->p[2], HY_LANES(L) * L, L, hy_result(it, b, 0), hy_operand(it, b, 0, 0),
+                            it->shape.dtype);
   return 0;
 }
 
@@ -72,7 +74,7 @@ static int reduce_inner(hy_plan *p, hy_ref r, hy_view *v, unsigned axes, int whi
   it->p[0] = L;
   it->p[1] = which;
   it->p[2] = it->row / (which == SOFTMAX ? L : 1); /* reductions in one row of the result */
-  if (!keep && which == SOFTMAX) { /* the whole value is one reduction: one row */
+  if (!keep && which == SOFTMAX) {                 /* the whole value is one reduction: one row */
     it->rows = it->extent = 1;
     it->row = L;
     it->p[2] = 1;

@@ -29,7 +29,8 @@ static size_t row_bytes(const hy_plan *p, const hy_phase *ph) {
     if (it->split == HY_ROWS) bytes += (size_t)it->row * it->element;
     for (int j = 0; j < it->n_in; j++) {
       const hy_view *v = &it->in[j];
-      if (p->item[v->item].split == HY_LEAF && !(it->whole >> j & 1) && v->rank && v->dim[0] == it->extent && it->extent > 1 && v->stride[0])
+      if (p->item[v->item].split == HY_LEAF && !(it->whole >> j & 1) && v->rank && v->dim[0] == it->extent &&
+          it->extent > 1 && v->stride[0])
         bytes += (size_t)(hy_view_size(v) / v->dim[0]) * p->item[v->item].element;
     }
   }
@@ -57,8 +58,15 @@ static void cut_phase(const hy_plan *p, hy_phase *ph) {
 
 /* ---- scratch: values of one block, memory shared along the phase ---- */
 
-typedef struct slot { size_t offset, bytes; int until; } slot;
-typedef struct shelf { slot *slot; int n, capacity; size_t top; } shelf;
+typedef struct slot {
+  size_t offset, bytes;
+  int until;
+} slot;
+typedef struct shelf {
+  slot *slot;
+  int n, capacity;
+  size_t top;
+} shelf;
 
 /* First fit among what is not in use at `now`; slots are kept in order of offset. */
 static int shelve(shelf *s, size_t bytes, int now, int until, size_t *offset) {

@@ -22,15 +22,23 @@ typedef struct hy_view {
 } hy_view;
 
 typedef enum { HY_LEAF, HY_ROWS, HY_PARTS, HY_WHOLE, HY_TILES } hy_split;
-typedef enum { HY_IN_NOWHERE, HY_IN_INPUT, HY_IN_CONSTANT, HY_IN_FILL, HY_IN_ARENA, HY_IN_SCRATCH, HY_IN_OUTPUT } hy_place;
+typedef enum {
+  HY_IN_NOWHERE,
+  HY_IN_INPUT,
+  HY_IN_CONSTANT,
+  HY_IN_FILL,
+  HY_IN_ARENA,
+  HY_IN_SCRATCH,
+  HY_IN_OUTPUT
+} hy_place;
 
 /* One thread's part of a run: the rows of the block it works on. */
 typedef struct hy_block {
   struct hyla_program *program;
   char *const *in, *const *out;
   char *scratch;
-  int64_t lo, hi;        /* rows of this block; tiles and whole items: units */
-  int64_t chunk_lo;      /* first row of the chunk the block is part of */
+  int64_t lo, hi;   /* rows of this block; tiles and whole items: units */
+  int64_t chunk_lo; /* first row of the chunk the block is part of */
   int chunk;
 } hy_block;
 
@@ -39,41 +47,48 @@ typedef int hy_item_run(const hy_item *it, const hy_block *b);
 
 struct hy_item {
   hy_item_run *run;
-  hy_ref node;              /* of the simplified graph, for messages and printing */
-  const char *label;        /* what it does, for printing */
+  hy_ref node;       /* of the simplified graph, for messages and printing */
+  const char *label; /* what it does, for printing */
   hyla_shape shape;
-  int64_t rows, row;        /* the value as [rows, row] elements */
+  int64_t rows, row; /* the value as [rows, row] elements */
   size_t element;
   hy_split split;
-  int64_t extent;           /* what is split: rows of the value, rows contracted (parts), tiles */
+  int64_t extent; /* what is split: rows of the value, rows contracted (parts), tiles */
   int n_in;
   hy_view in[HYLA_MAX_INPUTS];
-  uint32_t whole;           /* bits of the operands that every row needs in full: tables, right factors */
+  uint32_t whole; /* bits of the operands that every row needs in full: tables, right factors */
   /* operands of maps: read in place, or copied to a tile of scratch first */
-  struct { int stride; int64_t scratch; } operand[3]; /* stride 1, 0, or -1: tile at `scratch` */
+  struct {
+    int stride;
+    int64_t scratch;
+  } operand[3]; /* stride 1, 0, or -1: tile at `scratch` */
   hy_map_kernel *map;
-  int64_t p[4];             /* the kernel's sizes; meaning beside each run function */
+  int64_t p[4]; /* the kernel's sizes; meaning beside each run function */
   bool flag[2];
-  hy_sparse *sparse;        /* owned by the constant's storage */
-  double fill;              /* leaves: the value, in the dtype of shape, stored in `bits` */
-  union { float f; double d; int32_t i; } bits;
-  int index;                /* inputs and outputs: which; constants: unused */
-  hyla_tensor *tensor;      /* constants: kept */
+  hy_sparse *sparse; /* owned by the constant's storage */
+  double fill;       /* leaves: the value, in the dtype of shape, stored in `bits` */
+  union {
+    float f;
+    double d;
+    int32_t i;
+  } bits;
+  int index;           /* inputs and outputs: which; constants: unused */
+  hyla_tensor *tensor; /* constants: kept */
   double flops;
-  bool whole_chunk;         /* wants its rows a whole chunk at a time */
+  bool whole_chunk; /* wants its rows a whole chunk at a time */
   /* schedule and placement */
   int level, phase;
   hy_place place;
-  size_t offset;            /* in arena or scratch, bytes */
-  size_t bytes;             /* of the whole value or parts buffer */
+  size_t offset; /* in arena or scratch, bytes */
+  size_t bytes;  /* of the whole value or parts buffer */
 };
 
 typedef struct hy_phase {
-  int first, n;             /* items, in plan->order */
+  int first, n; /* items, in plan->order */
   int level;
-  hy_split split;           /* HY_ROWS for phases of rows and parts */
+  hy_split split; /* HY_ROWS for phases of rows and parts */
   int64_t extent;
-  int64_t unit, block;      /* rows a unit (what threads take) and rows a block (what stays in cache) */
+  int64_t unit, block; /* rows a unit (what threads take) and rows a block (what stays in cache) */
   int units;
   bool has_parts, parallel;
   double flops;
@@ -81,22 +96,25 @@ typedef struct hy_phase {
 } hy_phase;
 
 struct hy_plan {
-  hyla_graph *graph;        /* simplified */
+  hyla_graph *graph; /* simplified */
   hy_item *item;
   int n_item, item_capacity;
-  hy_view *view;            /* of each node of graph */
+  hy_view *view; /* of each node of graph */
   int n_in, n_out;
-  const int *donor;         /* donor[out] = the input whose memory output `out` may take, or -1 */
+  const int *donor; /* donor[out] = the input whose memory output `out` may take, or -1 */
   int *order;
   hy_phase *phase;
   int n_phase, phase_capacity;
   size_t arena_bytes, scratch_bytes;
-  bool *reads;              /* [n_in] inputs that something reads */
+  bool *reads; /* [n_in] inputs that something reads */
   double flops;
 };
 
 /* ---- chunks of rows: a function of their number ---- */
-typedef struct hy_chunks { int n; int64_t size; } hy_chunks;
+typedef struct hy_chunks {
+  int n;
+  int64_t size;
+} hy_chunks;
 hy_chunks hy_chunks_of(int64_t rows);
 
 /* ---- simplify.c, fold.c: graph to graph. mark: what is needed (hy_graph_reach), with HY_CUT at nodes that are given;
@@ -106,11 +124,11 @@ int hy_fold_constants(hyla_graph *g, int n_out, const hy_ref *out, const uint8_t
 
 /* ---- view.c ---- */
 hy_view hy_view_of(const hy_plan *p, int item);
-bool hy_view_contiguous(const hy_view *v);          /* elements one after another in row-major order */
+bool hy_view_contiguous(const hy_view *v); /* elements one after another in row-major order */
 /* Row i of the item needs of operand j the row i alone: geometry, and (by_rows) that it is made row by row, too. */
 bool hy_view_by_rows(const hy_view *v, int64_t extent, int64_t row);
 bool hy_reads_by_rows(const hy_plan *p, const hy_item *it, int j);
-bool hy_view_scalar(const hy_view *v);              /* one element for all */
+bool hy_view_scalar(const hy_view *v); /* one element for all */
 int64_t hy_view_size(const hy_view *v);
 bool hy_view_reshape(hy_view *v, const hyla_shape *shape); /* false: not without copying */
 void hy_view_permute(hy_view *v, const int32_t *perm);
@@ -118,15 +136,15 @@ void hy_view_permute(hy_view *v, const int32_t *perm);
 /* ---- lower.c and lower_*.c: nodes to items ---- */
 int hy_lower(hy_plan *p, const hy_ref *in, const hy_ref *out);
 hy_item *hy_item_new(hy_plan *p, hy_item_run *run, const char *label, const hyla_shape *shape, hy_split split);
-int hy_item_reads(hy_plan *p, hy_item *it, const hy_view *v);   /* appends an operand */
-int hy_view_materialise(hy_plan *p, hy_ref node, hy_view *v);   /* a contiguous copy takes the view's place */
+int hy_item_reads(hy_plan *p, hy_item *it, const hy_view *v); /* appends an operand */
+int hy_view_materialise(hy_plan *p, hy_ref node, hy_view *v); /* a contiguous copy takes the view's place */
 int hy_view_make_contiguous(hy_plan *p, hy_ref node, hy_view *v);
 int hy_lower_output_copy(hy_plan *p, int output, const hy_view *v, int level);
 typedef int hy_lowering(hy_plan *p, hy_ref r);
-hy_lowering hy_lower_leaf, hy_lower_alias, hy_lower_map, hy_lower_cast, hy_lower_reshape, hy_lower_transpose, hy_lower_expand,
-    hy_lower_slice, hy_lower_pad, hy_lower_concat, hy_lower_sum, hy_lower_max, hy_lower_logsumexp, hy_lower_softmax,
-    hy_lower_argmax, hy_lower_matmul, hy_lower_gather, hy_lower_scatter_add, hy_lower_take_along, hy_lower_put_along,
-    hy_lower_one_hot;
+hy_lowering hy_lower_leaf, hy_lower_alias, hy_lower_map, hy_lower_cast, hy_lower_reshape, hy_lower_transpose,
+    hy_lower_expand, hy_lower_slice, hy_lower_pad, hy_lower_concat, hy_lower_sum, hy_lower_max, hy_lower_logsumexp,
+    hy_lower_softmax, hy_lower_argmax, hy_lower_matmul, hy_lower_gather, hy_lower_scatter_add, hy_lower_take_along,
+    hy_lower_put_along, hy_lower_one_hot;
 
 /* ---- schedule.c: levels and phases; place.c: memory ---- */
 int hy_schedule(hy_plan *p, const hy_ref *out);
@@ -135,23 +153,22 @@ int hy_place_values(hy_plan *p);
 /* ---- execute.c ---- */
 static inline char *hy_item_base(const hy_block *b, const hy_item *it);
 
-
 /* ---- program.c ---- */
 struct hyla_program {
   hy_plan plan;
-  hyla_graph *source;       /* kept: owns folded constants */
+  hyla_graph *source; /* kept: owns folded constants */
   char *arena;
-  char *scratch;            /* one part a thread */
+  char *scratch; /* one part a thread */
   int scratch_threads;
   hyla_shape *in_shape, *out_shape;
   hy_text text;
-  bool check;               /* every block is looked at for values that are not finite */
-
+  bool check; /* every block is looked at for values that are not finite */
 };
 
 /* An input may be any node of the graph: its value is then given and what it is made from is not looked at.
  * Donation: donor[i] is the input whose buffer output i is given, or -1; then both pointers of a run are the same. */
-int hy_program_new(hyla_graph *g, int n_in, const hy_ref *in, int n_out, const hy_ref *out, const int *donor, hyla_program **p);
+int hy_program_new(hyla_graph *g, int n_in, const hy_ref *in, int n_out, const hy_ref *out, const int *donor,
+                   hyla_program **p);
 int hy_program_run(hyla_program *p, char *const *in, char *const *out);
 bool hy_program_reads(const hyla_program *p, int input);
 /* Runs again, looking at every value: HYLA_ENONFINITE names the operation and its line, or 0 when all are finite. */

@@ -52,7 +52,8 @@ static int make_plan(hyla_program *p, int n_in, const hy_ref *in, int n_out, con
   return status;
 }
 
-int hy_program_new(hyla_graph *g, int n_in, const hy_ref *in, int n_out, const hy_ref *out, const int *donor, hyla_program **result) {
+int hy_program_new(hyla_graph *g, int n_in, const hy_ref *in, int n_out, const hy_ref *out, const int *donor,
+                   hyla_program **result) {
   hyla_program *p = hy_calloc(1, sizeof *p);
   int status = 0;
   if (!p) return HYLA_ENOMEM;
@@ -74,13 +75,16 @@ int hyla_program_new(hyla_graph *g, int n_in, const int *in, int n_out, const in
     if (in[i] < 0 || in[i] >= g->count || g->node[in[i]].op != HY_OP_input)
       return hy_fail(HYLA_EVALUE, NULL, "program: expected an input of the graph, got node %d", in[i]);
   for (int i = 0; i < n_out; i++)
-    if (out[i] < 0 || out[i] >= g->count) return hy_fail(HYLA_EVALUE, NULL, "program: %d is no node of this graph", out[i]);
+    if (out[i] < 0 || out[i] >= g->count)
+      return hy_fail(HYLA_EVALUE, NULL, "program: %d is no node of this graph", out[i]);
   return hy_program_new(g, n_in, in, n_out, out, NULL, p);
 }
 
 bool hy_program_reads(const hyla_program *p, int input) { return p->plan.reads[input]; }
 
-size_t hy_program_bytes(const hyla_program *p) { return p->plan.arena_bytes + p->plan.scratch_bytes * (size_t)p->scratch_threads; }
+size_t hy_program_bytes(const hyla_program *p) {
+  return p->plan.arena_bytes + p->plan.scratch_bytes * (size_t)p->scratch_threads;
+}
 
 /* ---- on tensors ---- */
 
@@ -92,7 +96,8 @@ static char *first(const hyla_tensor *t) {
 static int borrow(hyla_tensor *t, const hyla_shape *want, int i, hyla_tensor **out) {
   if (!t) return hy_fail(HYLA_EVALUE, NULL, "program: input %d is missing", i + 1);
   if (!hy_shape_equal(&t->shape, want))
-    return hy_fail(HYLA_ESHAPE, NULL, "program: input %d: expected %s, got %s", i + 1, hy_shape_show(want).s, hy_shape_show(&t->shape).s);
+    return hy_fail(HYLA_ESHAPE, NULL, "program: input %d: expected %s, got %s", i + 1, hy_shape_show(want).s,
+                   hy_shape_show(&t->shape).s);
   if (hyla_tensor_contiguous(t)) {
     *out = hyla_tensor_keep(t);
     return 0;
@@ -104,8 +109,8 @@ static int borrow(hyla_tensor *t, const hyla_shape *want, int i, hyla_tensor **o
 static int receive(hyla_tensor *t, const hyla_shape *want, int i, hyla_tensor **out) {
   if (!t) return hyla_tensor_new(want, out);
   if (!hy_shape_equal(&t->shape, want) || !hyla_tensor_contiguous(t))
-    return hy_fail(HYLA_ESHAPE, NULL, "program: output %d: expected a contiguous %s, got %s", i + 1, hy_shape_show(want).s,
-                   hy_shape_show(&t->shape).s);
+    return hy_fail(HYLA_ESHAPE, NULL, "program: output %d: expected a contiguous %s, got %s", i + 1,
+                   hy_shape_show(want).s, hy_shape_show(&t->shape).s);
   *out = hyla_tensor_keep(t);
   return 0;
 }
@@ -138,7 +143,8 @@ static int show_item(hyla_program *p, const hy_item *it, hy_text *t) {
   for (int j = 0; j < it->n_in && !status; j++) {
     const hy_item *from = &p->plan.item[it->in[j].item];
     if (from->place == HY_IN_FILL) status = hy_text_add(t, "%s%.9g", j ? ", " : " <- ", from->fill);
-    else status = hy_text_add(t, "%s%s%%%d", j ? ", " : " <- ", place[from->place][0] == 'i' ? "input " : "", from->node);
+    else
+      status = hy_text_add(t, "%s%s%%%d", j ? ", " : " <- ", place[from->place][0] == 'i' ? "input " : "", from->node);
   }
   return status ? status : hy_text_add(t, "%s%s\n", n->site ? "  " : "", n->site ? n->site : "");
 }
@@ -146,13 +152,15 @@ static int show_item(hyla_program *p, const hy_item *it, hy_text *t) {
 const char *hyla_program_print(hyla_program *p) {
   const hy_plan *plan = &p->plan;
   p->text.n = 0;
-  int status = hy_text_add(&p->text, "%d phases, %.3g MFLOP, arena %zu bytes, scratch %zu bytes a thread\n", plan->n_phase,
-                           plan->flops / 1e6, plan->arena_bytes, plan->scratch_bytes);
+  int status = hy_text_add(&p->text, "%d phases, %.3g MFLOP, arena %zu bytes, scratch %zu bytes a thread\n",
+                           plan->n_phase, plan->flops / 1e6, plan->arena_bytes, plan->scratch_bytes);
   for (int k = 0; k < plan->n_phase && !status; k++) {
     const hy_phase *ph = &plan->phase[k];
-    status = hy_text_add(&p->text, "phase %d: %lld rows, %d units of %lld in blocks of %lld%s\n", k + 1, (long long)ph->extent, ph->units,
-                         (long long)ph->unit, (long long)ph->block, ph->parallel ? ", on all threads" : "");
-    for (int i = ph->first; i < ph->first + ph->n && !status; i++) status = show_item(p, &plan->item[plan->order[i]], &p->text);
+    status = hy_text_add(&p->text, "phase %d: %lld rows, %d units of %lld in blocks of %lld%s\n", k + 1,
+                         (long long)ph->extent, ph->units, (long long)ph->unit, (long long)ph->block,
+                         ph->parallel ? ", on all threads" : "");
+    for (int i = ph->first; i < ph->first + ph->n && !status; i++)
+      status = show_item(p, &plan->item[plan->order[i]], &p->text);
   }
   return status || !p->text.s ? "" : p->text.s;
 }

@@ -66,7 +66,9 @@ static bool safe_to_overwrite(const hy_plan *p, const hy_item *writer, int index
       if (it->phase > writer->phase || i > index) return false;
       /* in the same phase: each row is read before it is written, and by no other row */
       const hy_view *v = &it->in[j];
-      if (!by_rows(it) || (it->whole >> j & 1) || it->extent != writer->extent || !hy_view_by_rows(v, writer->extent, writer->row)) return false;
+      if (!by_rows(it) || (it->whole >> j & 1) || it->extent != writer->extent ||
+          !hy_view_by_rows(v, writer->extent, writer->row))
+        return false;
       bool in_order = hy_view_contiguous(v) && hy_view_size(v) == writer->rows * writer->row;
       if (i == index && !in_order) return false;
     }

@@ -6,8 +6,8 @@
 
 typedef struct simplifier {
   hyla_graph *from, *to;
-  hy_ref *table;   /* open addressing over nodes of `to` */
-  int slots;       /* a power of two */
+  hy_ref *table; /* open addressing over nodes of `to` */
+  int slots;     /* a power of two */
 } simplifier;
 
 static uint64_t mix(uint64_t h, uint64_t v) {
@@ -123,7 +123,11 @@ static hy_ref arithmetic(simplifier *s, const hy_node *n) {
 
 /* An element-wise operation on numbers is a number, computed by its own kernel. */
 static hy_ref map_of_fills(simplifier *s, const hy_node *n) {
-  union { float f; double d; int32_t i; } v[3] = {{0}}, out = {0};
+  union {
+    float f;
+    double d;
+    int32_t i;
+  } v[3] = {{0}}, out = {0};
   hy_map_kernel *kernel = hy_op_table[n->op].class == HY_CLASS_map ? hy_kernel_map(n->op, n->shape.dtype) : NULL;
   double c;
   if (!kernel || n->op == HY_OP_cast) return NOT_HERE;
@@ -223,7 +227,8 @@ int hy_simplify(hyla_graph *g, const uint8_t *mark, hyla_graph **simple, hy_ref 
     map[r] = -1;
     if (!(mark[r] & HY_REACHED)) continue;
     hy_node n = g->node[r];
-    if (mark[r] & HY_CUT) n = (hy_node){.op = HY_OP_input, .shape = n.shape, .site = n.site, .name = n.name ? n.name : "given"};
+    if (mark[r] & HY_CUT)
+      n = (hy_node){.op = HY_OP_input, .shape = n.shape, .site = n.site, .name = n.name ? n.name : "given"};
     else if (n.folded) n = (hy_node){.op = HY_OP_constant, .shape = n.shape, .site = n.site, .tensor = n.folded};
     n.folded = NULL;
     for (int i = 0; i < n.n_in; i++) n.in[i] = map[n.in[i]];
