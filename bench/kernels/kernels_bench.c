@@ -58,10 +58,18 @@ static double time_of(void (*call)(const work *), const work *w) {
   return best;
 }
 
-static void product(const work *w) { hy_kernel_rows_product(w->n, w->k, w->m, w->y, w->m, w->x, w->k, w->w, HYLA_FLOAT32); }
-static void gram(const work *w) { hy_kernel_rows_gram(w->n, w->k, w->m, w->acc, w->x, w->k, w->g, w->m, true, HYLA_FLOAT32); }
-static void gram_more(const work *w) { hy_kernel_rows_gram(w->n, w->k, w->m, w->acc, w->x, w->k, w->g, w->m, false, HYLA_FLOAT32); }
-static void gemm(const work *w) { hy_kernel_gemm(false, false, w->n, w->m, w->k, w->y, w->m, w->x, w->k, w->w, w->m, HYLA_FLOAT32); }
+static void product(const work *w) {
+  hy_kernel_rows_product(w->n, w->k, w->m, w->y, w->m, w->x, w->k, w->w, HYLA_FLOAT32);
+}
+static void gram(const work *w) {
+  hy_kernel_rows_gram(w->n, w->k, w->m, w->acc, w->x, w->k, w->g, w->m, true, HYLA_FLOAT32);
+}
+static void gram_more(const work *w) {
+  hy_kernel_rows_gram(w->n, w->k, w->m, w->acc, w->x, w->k, w->g, w->m, false, HYLA_FLOAT32);
+}
+static void gemm(const work *w) {
+  hy_kernel_gemm(false, false, w->n, w->m, w->k, w->y, w->m, w->x, w->k, w->w, w->m, HYLA_FLOAT32);
+}
 static void sparse_product(const work *w) { hy_sparse_rows_product(w->sparse, 0, w->n, w->m, w->y, w->m, w->w); }
 static void sparse_gram(const work *w) {
   for (int c = 0; c < 16; c++) hy_sparse_rows_gram(w->sparse, c, w->m, w->acc, w->g + w->n * c / 16 * w->m, w->m);
@@ -71,12 +79,10 @@ static void logsumexp(const work *w) { hy_kernel_logsumexp(w->n, w->k, w->y, w->
 static void sum(const work *w) { hy_kernel_sum(w->n, w->k, w->y, w->x, HYLA_FLOAT32); }
 static void sum_rows(const work *w) { hy_kernel_sum_rows(w->n, w->k, w->acc, w->x, 0, true, HYLA_FLOAT32); }
 static void finite(const work *w) { (void)hy_kernel_finite(w->n * w->k, w->x, HYLA_FLOAT32); }
-static void map(const work *w) {
-  hy_kernel_map(w->op, HYLA_FLOAT32)(w->n * w->k, w->y, w->x, 1, w->g, 1, NULL, 0);
-}
+static void map(const work *w) { hy_kernel_map(w->op, HYLA_FLOAT32)(w->n * w->k, w->y, w->x, 1, w->g, 1, NULL, 0); }
 static void repeat_column(const work *w) {
-  const int32_t dim[2] = { (int32_t)w->n, (int32_t)w->k };
-  const int64_t stride[2] = { 1, 0 };
+  const int32_t dim[2] = {(int32_t)w->n, (int32_t)w->k};
+  const int64_t stride[2] = {1, 0};
   hy_kernel_copy(2, dim, w->y, w->x, stride, sizeof(float));
 }
 
@@ -91,7 +97,7 @@ static void report(const char *name, void (*call)(const work *), const work *w, 
 static void products(int64_t n, int64_t k, int64_t m) {
   float *x = numbers(n * k, 1), *w = numbers(k * m, 1), *g = numbers(n * m, 1);
   float *y = hy_calloc((size_t)(n * m), sizeof *y), *acc = hy_calloc((size_t)(k * m), sizeof *acc);
-  const work t = { .n = n, .k = k, .m = m, .x = x, .w = w, .g = g, .y = y, .acc = acc };
+  const work t = {.n = n, .k = k, .m = m, .x = x, .w = w, .g = g, .y = y, .acc = acc};
   const double flops = 2.0 * (double)(n * k * m);
   report("rows_product", product, &t, flops, "GFLOP/s");
   report("rows_gram", gram, &t, flops, "GFLOP/s");
@@ -105,7 +111,7 @@ static void sparse(int64_t n, int64_t k, int64_t m, double density) {
   for (int c = 0; c <= 16; c++) chunk[c] = n * c / 16;
   float *x = numbers(n * k, density), *w = numbers(k * m, 1), *g = numbers(n * m, 1);
   float *y = hy_calloc((size_t)(n * m), sizeof *y), *acc = hy_calloc((size_t)(k * m), sizeof *acc);
-  work t = { .n = n, .k = k, .m = m, .w = w, .g = g, .y = y, .acc = acc };
+  work t = {.n = n, .k = k, .m = m, .w = w, .g = g, .y = y, .acc = acc};
   if (hy_sparse_pack(n, k, x, k, HYLA_FLOAT32, 16, chunk, &t.sparse)) exit(1);
   const double entries = hy_kernel_density(n, k, x, k, HYLA_FLOAT32) * (double)(n * k);
   report("sparse product", sparse_product, &t, entries, "entries/ns");
@@ -117,7 +123,7 @@ static void sparse(int64_t n, int64_t k, int64_t m, double density) {
 static void others(int64_t n, int64_t k) {
   float *x = numbers(n * k, 1), *g = numbers(n * k, 1), *y = hy_calloc((size_t)(n * k), sizeof *y);
   float *acc = hy_calloc((size_t)(16 * k), sizeof *acc);
-  work t = { .n = n, .k = k, .m = 1, .x = x, .g = g, .y = y, .acc = acc, .op = OP_add };
+  work t = {.n = n, .k = k, .m = 1, .x = x, .g = g, .y = y, .acc = acc, .op = OP_add};
   const double size = (double)(n * k);
   report("softmax", softmax, &t, size, "elements/ns");
   report("logsumexp", logsumexp, &t, size, "elements/ns");
@@ -134,8 +140,8 @@ static void others(int64_t n, int64_t k) {
 }
 
 int main(int count, char **word) {
-  static const int64_t shapes[][3] = { { 64, 784, 10 }, { 312, 784, 10 }, { 5000, 784, 10 }, { 64, 784, 1 }, { 64, 784, 20 },
-                                       { 64, 784, 32 }, { 5000, 784, 1 }, { 500, 20, 1 }, { 500, 20, 10 }, { 50, 1024, 10 } };
+  static const int64_t shapes[][3] = {{64, 784, 10}, {312, 784, 10}, {5000, 784, 10}, {64, 784, 1},  {64, 784, 20},
+                                      {64, 784, 32}, {5000, 784, 1}, {500, 20, 1},    {500, 20, 10}, {50, 1024, 10}};
   if (count > 1) wanted = word[1];
   printf("variant %s, float32, one thread\n", hy_kernel_variant());
   for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) products(shapes[i][0], shapes[i][1], shapes[i][2]);

@@ -8,12 +8,12 @@ static int32_t truncated(double x) {
   return x <= -2147483648.0 ? INT32_MIN : (int32_t)x;
 }
 
-/* CAST(to, from): the loop between two types. */
-#define CAST(name, to, from, expression)                                   \
+/* CAST(name, to, from, expression of x[i]): the loop between two types. */
+#define CAST(name, to, from, expression)                                     \
   static void name(int64_t n, void *restrict out, const void *restrict in) { \
-    to *restrict y = out;                                                  \
-    const from *restrict x = in;                                           \
-    for (int64_t i = 0; i < n; i++) y[i] = expression;                     \
+    to *restrict y = out;                                                    \
+    const from *restrict x = in;                                             \
+    for (int64_t i = 0; i < n; i++) y[i] = expression;                       \
   }
 CAST(float_to_float, float, float, x[i])
 CAST(float_to_double, double, float, x[i])
@@ -26,10 +26,12 @@ CAST(int_to_double, double, int32_t, x[i])
 CAST(int_to_int, int32_t, int32_t, x[i])
 
 void hy_kernel_cast(int64_t n, void *out, int to, const void *in, int from) {
-  static void (*const cast[3][3])(int64_t, void *restrict, const void *restrict) = {   /* [from][to] */
-    [HYLA_FLOAT32] = { [HYLA_FLOAT32] = float_to_float, [HYLA_FLOAT64] = float_to_double, [HYLA_INT32] = float_to_int },
-    [HYLA_FLOAT64] = { [HYLA_FLOAT32] = double_to_float, [HYLA_FLOAT64] = double_to_double, [HYLA_INT32] = double_to_int },
-    [HYLA_INT32] = { [HYLA_FLOAT32] = int_to_float, [HYLA_FLOAT64] = int_to_double, [HYLA_INT32] = int_to_int },
+  static void (*const cast[3][3])(int64_t, void *restrict, const void *restrict) = {
+      /* [from][to] */
+      [HYLA_FLOAT32] = {[HYLA_FLOAT32] = float_to_float, [HYLA_FLOAT64] = float_to_double, [HYLA_INT32] = float_to_int},
+      [HYLA_FLOAT64] =
+          {[HYLA_FLOAT32] = double_to_float, [HYLA_FLOAT64] = double_to_double, [HYLA_INT32] = double_to_int},
+      [HYLA_INT32] = {[HYLA_FLOAT32] = int_to_float, [HYLA_FLOAT64] = int_to_double, [HYLA_INT32] = int_to_int},
   };
   if (n > 0) cast[from][to](n, out, in);
 }

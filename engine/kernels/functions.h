@@ -51,8 +51,9 @@ HY_INLINE vec magnitude(vec x) { return (vec)((mask)x & ~(mask)splat(-(elem)0));
 HY_INLINE vec square_root(vec x) { return HY_INTRINSIC(sqrt)(x); }
 HY_INLINE vec round_down(vec x) { return HY_INTRINSIC(floor)(x); }
 #else
+/* A root in double, rounded to float, has the bits of a root in float. */
 HY_INLINE vec square_root(vec x) {
-  for (int i = 0; i < HY_W; i++) x[i] = (elem)sqrt((double)x[i]);   /* double holds a float's root: rounded twice, same bits */
+  for (int i = 0; i < HY_W; i++) x[i] = (elem)sqrt((double)x[i]);
   return x;
 }
 HY_INLINE vec round_down(vec x) {

@@ -4,11 +4,11 @@
 #include "kernels/transpose.h"
 
 enum {
-  COLUMNS = 6,                    /* of a tile, at most */
+  COLUMNS = 6, /* of a tile, at most */
   VECTORS = 8,
-  STRIPE = HY_FEW * 3,            /* vectors of a stripe's buffer, at most */
-  NEAR = 1024 * 1024,             /* bytes of x that stay in a near cache while all stripes pass over them */
-  FEWEST = 64                     /* rows that such a block has at least: acc goes in and out once for each */
+  STRIPE = HY_FEW * 3, /* vectors of a stripe's buffer, at most */
+  NEAR = 1024 * 1024,  /* bytes of x that stay in a near cache while all stripes pass over them */
+  FEWEST = 64          /* rows that such a block has at least: acc goes in and out once for each */
 };
 
 /* What the tiles of a stripe share: n rows of x, read `last` lanes wide in the last vector; those of g; how far ahead
@@ -24,8 +24,7 @@ HY_INLINE void tile(int V, int C, const stripe *s, int64_t at) {
   const elem *x = s->x, *g = s->g + at;
   const int64_t last = s->last, ldx = s->ldx, ldg = s->ldg, ahead = s->ahead;
   vec *sums = s->sums + at, acc[12];
-  HY_UNROLL for (int c = 0; c < C; c++)
-    HY_UNROLL for (int v = 0; v < V; v++) acc[c * V + v] = sums[v * s->m + c];
+  HY_UNROLL for (int c = 0; c < C; c++) HY_UNROLL for (int v = 0; v < V; v++) acc[c * V + v] = sums[v * s->m + c];
   for (int64_t i = s->n; i > 0; i--, x += ldx, g += ldg) {
     vec row[VECTORS];
     __builtin_prefetch(x + ahead);
@@ -36,12 +35,12 @@ HY_INLINE void tile(int V, int C, const stripe *s, int64_t at) {
       HY_UNROLL for (int v = 0; v < V; v++) acc[c * V + v] = madd(row[v], weight, acc[c * V + v]);
     }
   }
-  HY_UNROLL for (int c = 0; c < C; c++)
-    HY_UNROLL for (int v = 0; v < V; v++) sums[v * s->m + c] = acc[c * V + v];
+  HY_UNROLL for (int c = 0; c < C; c++) HY_UNROLL for (int v = 0; v < V; v++) sums[v * s->m + c] = acc[c * V + v];
 }
 
 /* A tile of 8 to 12 registers where k has that many; each pair that a stripe can ask for. */
 static void tile_of(int V, int C, const stripe *s, int64_t at) {
+  // clang-format off
 #define TILE(v, c) case (v) * 8 + (c): tile(v, c, s, at); break;
   switch (V * 8 + C) {
     TILE(1, 1) TILE(2, 1) TILE(3, 1) TILE(4, 1) TILE(5, 1) TILE(6, 1) TILE(7, 1) TILE(8, 1)
@@ -51,12 +50,13 @@ static void tile_of(int V, int C, const stripe *s, int64_t at) {
     TILE(1, 5) TILE(2, 5)
     TILE(1, 6) TILE(2, 6)
   }
+  // clang-format on
 #undef TILE
 }
 
 /* Rows j.. of acc into a stripe's buffer (in) or back. */
 HY_INLINE void exchange(bool in, int V, const stripe *s, elem *acc) {
-  if (s->m == 1) {                /* a column turned is itself */
+  if (s->m == 1) { /* a column turned is itself */
     const size_t bytes = (size_t)((V - 1) * HY_W + s->last) * sizeof *acc;
     if (in) memcpy(s->sums, acc, bytes);
     else memcpy(acc, s->sums, bytes);
@@ -101,8 +101,8 @@ void HY_KERNEL(rows_gram)(int64_t n, int64_t k, int64_t m, void *acc, const void
   if (rows < FEWEST) rows = FEWEST;
   if (m <= 0) return;
   for (int64_t i = 0; i < n || i == 0; i += rows) {
-    const stripe s = { .n = n - i < rows ? n - i : rows, .ldx = ldx, .ldg = ldg, .m = m,
-                       .g = (const elem *)g + i * ldg, .sums = sums };
+    const stripe s = {
+        .n = n - i < rows ? n - i : rows, .ldx = ldx, .ldg = ldg, .m = m, .g = (const elem *)g + i * ldg, .sums = sums};
     block_gram(&s, k, acc, (const elem *)x + i * ldx, first && i == 0);
   }
 }

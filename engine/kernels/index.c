@@ -15,14 +15,14 @@ int64_t hy_kernel_gather(int64_t n, int64_t rows, int64_t L, void *out, const vo
 }
 
 /* int32 wraps, so its sums are unsigned. */
-#define SCATTER(name, type)                                                                            \
+#define SCATTER(name, type)                                                                             \
   static int64_t name(int64_t n, int64_t rows, int64_t L, type *out, const int32_t *i, const type *x) { \
-    for (int64_t r = 0; r < n; r++, x += L) {                                                          \
-      if (outside(i[r], rows)) return r;                                                               \
-      type *to = out + i[r] * L;                                                                       \
-      for (int64_t j = 0; j < L; j++) to[j] += x[j];                                                   \
-    }                                                                                                  \
-    return -1;                                                                                         \
+    for (int64_t r = 0; r < n; r++, x += L) {                                                           \
+      if (outside(i[r], rows)) return r;                                                                \
+      type *to = out + i[r] * L;                                                                        \
+      for (int64_t j = 0; j < L; j++) to[j] += x[j];                                                    \
+    }                                                                                                   \
+    return -1;                                                                                          \
   }
 SCATTER(scatter_float, float)
 SCATTER(scatter_double, double)
@@ -35,10 +35,10 @@ int64_t hy_kernel_scatter_add(int64_t n, int64_t rows, int64_t L, void *out, con
   return scatter_int(n, rows, L, out, i, x);
 }
 
-#define TAKE(type)                                                                       \
-  for (int64_t r = 0; r < n; r++) {                                                      \
-    if (outside(i[r], K)) return r;                                                      \
-    ((type *)out)[r] = ((const type *)x)[r * K + i[r]];                                  \
+#define TAKE(type)                                      \
+  for (int64_t r = 0; r < n; r++) {                     \
+    if (outside(i[r], K)) return r;                     \
+    ((type *)out)[r] = ((const type *)x)[r * K + i[r]]; \
   }
 int64_t hy_kernel_take_along(int64_t n, int64_t K, void *out, const void *x, const int32_t *i, size_t element) {
   if (element == sizeof(uint64_t)) TAKE(uint64_t)
@@ -46,10 +46,10 @@ int64_t hy_kernel_take_along(int64_t n, int64_t K, void *out, const void *x, con
   return -1;
 }
 
-#define PUT(type, value)                                                                 \
-  for (int64_t r = 0; r < n; r++) {                                                      \
-    if (outside(i[r], K)) return r;                                                      \
-    ((type *)out)[r * K + i[r]] = value;                                                 \
+#define PUT(type, value)                 \
+  for (int64_t r = 0; r < n; r++) {      \
+    if (outside(i[r], K)) return r;      \
+    ((type *)out)[r * K + i[r]] = value; \
   }
 int64_t hy_kernel_put_along(int64_t n, int64_t K, void *out, const void *x, const int32_t *i, size_t element) {
   memset(out, 0, (size_t)(n * K) * element);

@@ -21,11 +21,11 @@
 #define HY_BYTES_generic 16
 #define HY_BYTES_avx2 32
 #define HY_BYTES_avx512 64
-#define HY_BYTES HY_PASTE2(HY_BYTES_, HY_VARIANT)    /* in a register */
+#define HY_BYTES HY_PASTE2(HY_BYTES_, HY_VARIANT) /* in a register */
 #define HY_SIZE_f32 4
 #define HY_SIZE_f64 8
 #define HY_SIZE_i32 4
-#define HY_SIZE HY_PASTE2(HY_SIZE_, HY_ELEMENT)      /* of an element */
+#define HY_SIZE HY_PASTE2(HY_SIZE_, HY_ELEMENT) /* of an element */
 #define HY_W_generic_f32 4
 #define HY_W_generic_f64 2
 #define HY_W_generic_i32 4
@@ -35,15 +35,15 @@
 #define HY_W_avx512_f32 16
 #define HY_W_avx512_f64 8
 #define HY_W_avx512_i32 16
-#define HY_W HY_PASTE5(HY_W_, HY_VARIANT, _, HY_ELEMENT, )  /* lanes; a number, since names are made with it */
+#define HY_W HY_PASTE5(HY_W_, HY_VARIANT, _, HY_ELEMENT, ) /* lanes; a number, since names are made with it */
 #define HY_REAL_f32 1
 #define HY_REAL_f64 1
 #define HY_REAL_i32 0
 #define HY_REAL HY_PASTE2(HY_REAL_, HY_ELEMENT)
 
 #if !HY_REAL
-typedef uint32_t elem;                               /* int32 wraps: sums and products are unsigned */
-typedef int32_t ordered;                             /* what is compared */
+typedef uint32_t elem;   /* int32 wraps: sums and products are unsigned */
+typedef int32_t ordered; /* what is compared */
 typedef int32_t bits;
 #define HY_LOWEST ((elem)INT32_MIN)
 #elif HY_SIZE == 4
@@ -59,10 +59,14 @@ typedef int64_t bits;
 typedef elem vec __attribute__((vector_size(HY_BYTES)));
 typedef elem vec_unaligned __attribute__((vector_size(HY_BYTES), aligned(HY_SIZE), may_alias));
 typedef ordered ovec __attribute__((vector_size(HY_BYTES)));
-typedef bits mask __attribute__((vector_size(HY_BYTES)));   /* all bits of a lane: 1 is true */
+typedef bits mask __attribute__((vector_size(HY_BYTES))); /* all bits of a lane: 1 is true */
 
 #define HY_INLINE static inline __attribute__((always_inline, unused))
+#ifdef HYLA_SANITIZED
+#define HY_UNROLL /* unrolled loops full of checks take a compiler minutes */
+#else
 #define HY_UNROLL _Pragma("GCC unroll 16")
+#endif
 
 /* The intrinsics of this width and type, by the part of their name that says what they do. */
 #if HY_BYTES > 16
@@ -93,7 +97,7 @@ HY_INLINE vec splat(elem x) {
 
 /* All bits set in the lanes below count, 0..HY_W. */
 HY_INLINE mask lanes_below(int64_t count) {
-  static const bits edge[32] = { -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1 };
+  static const bits edge[32] = {-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1};
   mask m;
   memcpy(&m, edge + 16 - count, sizeof m);
   return m;

@@ -46,20 +46,20 @@ HY_INLINE void run3(vec (*f)(vec, vec, vec), int64_t n, elem *out, const void *a
 
 /* MAPn(name, expression of x, y, z): the kernel map_<name>. */
 #define MAP_ARGUMENTS int64_t n, void *out, const void *a, int sa, const void *b, int sb, const void *c, int sc
-#define MAP1(name, expression)                                          \
-  HY_INLINE vec f_##name(vec x) { return expression; }                  \
-  static void map_##name(MAP_ARGUMENTS) {                               \
-    (void)b, (void)sb, (void)c, (void)sc;                               \
-    run1(f_##name, n, out, a, sa);                                      \
+#define MAP1(name, expression)                         \
+  HY_INLINE vec f_##name(vec x) { return expression; } \
+  static void map_##name(MAP_ARGUMENTS) {              \
+    (void)b, (void)sb, (void)c, (void)sc;              \
+    run1(f_##name, n, out, a, sa);                     \
   }
-#define MAP2(name, expression)                                          \
-  HY_INLINE vec f_##name(vec x, vec y) { return expression; }           \
-  static void map_##name(MAP_ARGUMENTS) {                               \
-    (void)c, (void)sc;                                                  \
-    run2(f_##name, n, out, a, sa, b, sb);                               \
+#define MAP2(name, expression)                                \
+  HY_INLINE vec f_##name(vec x, vec y) { return expression; } \
+  static void map_##name(MAP_ARGUMENTS) {                     \
+    (void)c, (void)sc;                                        \
+    run2(f_##name, n, out, a, sa, b, sb);                     \
   }
-#define MAP3(name, expression)                                          \
-  HY_INLINE vec f_##name(vec x, vec y, vec z) { return expression; }    \
+#define MAP3(name, expression)                                       \
+  HY_INLINE vec f_##name(vec x, vec y, vec z) { return expression; } \
   static void map_##name(MAP_ARGUMENTS) { run3(f_##name, n, out, a, sa, b, sb, c, sc); }
 
 #define ZERO ((vec){0})
@@ -144,7 +144,7 @@ MAP2(div, quotient(x, y))
 #define map_pow NULL
 #endif
 
-#define map_cast NULL   /* two dtypes: hy_kernel_cast */
+#define map_cast NULL /* two dtypes: hy_kernel_cast */
 #define KERNEL_leaf(name) NULL
 #define KERNEL_map(name) map_##name
 #define KERNEL_reduce(name) NULL

@@ -4,13 +4,14 @@
 #include "kernels/lanes.h"
 
 enum {
-  NEAR = 256 * 1024,   /* bytes of x that stay in the second-level cache while all columns pass over them */
-  AHEAD = 16,           /* rows from a tile to what is fetched for a later one */
-  COLUMNS = 5          /* of a tile, at most */
+  NEAR = 256 * 1024, /* bytes of x that stay in the second-level cache while all columns pass over them */
+  AHEAD = 16,        /* rows from a tile to what is fetched for a later one */
+  COLUMNS = 5        /* of a tile, at most */
 };
 
 /* R rows by C columns of y. `fetch` asks for the rows AHEAD of these meanwhile, as if rows were contiguous. */
-HY_INLINE void tile(bool fetch, int R, int C, int64_t k, elem *y, int64_t ldy, const elem *x, int64_t ldx, const elem *wt) {
+HY_INLINE void tile(bool fetch, int R, int C, int64_t k, elem *y, int64_t ldy, const elem *x, int64_t ldx,
+                    const elem *wt) {
   vec acc[8 * COLUMNS];
   HY_UNROLL for (int i = 0; i < R * C; i++) acc[i] = (vec){0};
   int64_t j = 0;
@@ -18,7 +19,7 @@ HY_INLINE void tile(bool fetch, int R, int C, int64_t k, elem *y, int64_t ldy, c
     vec w[COLUMNS];
     if (fetch)
       HY_UNROLL for (int line = 0; line < R * HY_BYTES; line += 64)
-        __builtin_prefetch((const char *)(x + AHEAD * ldx + j * R) + line);
+          __builtin_prefetch((const char *)(x + AHEAD * ldx + j * R) + line);
     HY_UNROLL for (int c = 0; c < C; c++) w[c] = load(wt + c * k + j);
     HY_UNROLL for (int r = 0; r < R; r++) {
       const vec v = load(x + r * ldx + j);
@@ -33,8 +34,7 @@ HY_INLINE void tile(bool fetch, int R, int C, int64_t k, elem *y, int64_t ldy, c
       HY_UNROLL for (int c = 0; c < C; c++) acc[r * C + c] = madd(v, w[c], acc[r * C + c]);
     }
   }
-  HY_UNROLL for (int r = 0; r < R; r++)
-    HY_UNROLL for (int c = 0; c < C; c++) y[r * ldy + c] = join_sum(acc[r * C + c]);
+  HY_UNROLL for (int r = 0; r < R; r++) HY_UNROLL for (int c = 0; c < C; c++) y[r * ldy + c] = join_sum(acc[r * C + c]);
 }
 
 /* C columns for all rows, R at a time. */
@@ -46,8 +46,8 @@ HY_INLINE void strip(bool fetch, int R, int C, int64_t n, int64_t k, elem *y, in
 }
 
 /* Tiles have 8 to 12 entries: enough to hide the latency of an addition, few enough for 16 registers. */
-HY_INLINE void columns_of_block(bool fetch, int64_t n, int64_t k, int columns, elem *y, int64_t ldy, const elem *x, int64_t ldx,
-                             const elem *wt) {
+HY_INLINE void columns_of_block(bool fetch, int64_t n, int64_t k, int columns, elem *y, int64_t ldy, const elem *x,
+                                int64_t ldx, const elem *wt) {
   switch (columns) {
     case 1: strip(false, 8, 1, n, k, y, ldy, x, ldx, wt); break;
     case 2: strip(fetch, 4, 2, n, k, y, ldy, x, ldx, wt); break;

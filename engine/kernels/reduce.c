@@ -1,22 +1,20 @@
-/* Reductions of rows, and the search for what is not finite. Short rows go HY_W at a time, turned so that each lane is a
- * row; the order of a row's sum, and so its bits, are those of a row alone. */
+/* Reductions of rows, and the search for what is not finite. Short rows go HY_W at a time, turned so that each lane is
+ * a row; the order of a row's sum, and so its bits, are those of a row alone. */
 #include "kernels/transpose.h"
 
 enum {
-  LANES = 16,                     /* running lanes of a row */
-  PARTS = LANES / HY_W,           /* the vectors that hold them */
-  SHORT = HY_MOST_COLUMNS         /* a row turned with others */
+  LANES = 16,             /* running lanes of a row */
+  PARTS = LANES / HY_W,   /* the vectors that hold them */
+  SHORT = HY_MOST_COLUMNS /* a row turned with others */
 };
 
 static elem sum_of_row(const elem *x, int64_t L) {
   vec acc[PARTS] = {{0}};
   int64_t j = 0;
-  for (; j + LANES <= L; j += LANES)
-    HY_UNROLL for (int v = 0; v < PARTS; v++) acc[v] += load(x + j + v * HY_W);
-  for (int v = 0; v < PARTS && j < L; v++, j += HY_W)
-    acc[v] += load_part(x + j, L - j < HY_W ? L - j : HY_W);
-  HY_UNROLL for (int half = PARTS / 2; half; half /= 2)
-    HY_UNROLL for (int v = 0; v < half; v++) acc[v] += acc[v + half];
+  for (; j + LANES <= L; j += LANES) HY_UNROLL for (int v = 0; v < PARTS; v++) acc[v] += load(x + j + v * HY_W);
+  for (int v = 0; v < PARTS && j < L; v++, j += HY_W) acc[v] += load_part(x + j, L - j < HY_W ? L - j : HY_W);
+  HY_UNROLL for (int half = PARTS / 2; half; half /= 2) HY_UNROLL for (int v = 0; v < half; v++)
+      acc[v] += acc[v + half];
   return join_sum(acc[0]);
 }
 
@@ -26,7 +24,7 @@ static vec sum_of_columns(const elem *x, int64_t L) {
   load_columns(lane, L, x, L);
   int64_t lanes = L < LANES ? L : LANES;
   for (int64_t j = 0; j < lanes; j++) {
-    vec sum = lane[j] + (vec){0};                    /* -0 becomes 0, as in a sum that starts from 0 */
+    vec sum = lane[j] + (vec){0}; /* -0 becomes 0, as in a sum that starts from 0 */
     for (int64_t i = j + LANES; i < L; i += LANES) sum += lane[i];
     lane[j] = sum;
   }

@@ -29,8 +29,8 @@ HY_INLINE void run_periods(vec (*how)(vec, vec), int64_t periods, int64_t period
 }
 
 /* The rows up to the first whole period, the whole periods, and the rest. */
-HY_INLINE void run_rows(vec (*how)(vec, vec), elem lowest, int64_t n, int64_t L, elem *acc, const elem *x,
-                        int64_t row, bool first) {
+HY_INLINE void run_rows(vec (*how)(vec, vec), elem lowest, int64_t n, int64_t L, elem *acc, const elem *x, int64_t row,
+                        bool first) {
   const int64_t lanes = HY_LANES(L), lane = row % lanes, period = lanes * L;
   if (first)
     for (int64_t i = 0; i < period; i++) acc[i] = lowest;

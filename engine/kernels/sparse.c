@@ -20,10 +20,10 @@ typedef struct walk {
   int64_t from, step, n;
 } walk;
 
-static walk row_walk(const hy_sparse *s, int64_t list, int64_t ldx) { return (walk){ list * ldx, 1, s->k }; }
+static walk row_walk(const hy_sparse *s, int64_t list, int64_t ldx) { return (walk){list * ldx, 1, s->k}; }
 static walk column_walk(const hy_sparse *s, int64_t list, int64_t ldx) {
   const int64_t *chunk = s->chunk + list / s->k;
-  return (walk){ chunk[0] * ldx + list % s->k, ldx, chunk[1] - chunk[0] };
+  return (walk){chunk[0] * ldx + list % s->k, ldx, chunk[1] - chunk[0]};
 }
 
 static void put(const hy_sparse *s, const hy_lists *l, int64_t at, int64_t index, double value) {
@@ -44,8 +44,8 @@ static void fill_list(const hy_sparse *s, const hy_lists *l, int64_t list, walk 
 }
 
 /* Counts, makes room, fills. HYLA_ENOMEM leaves what was made to hy_sparse_drop. */
-static int pack_lists(const hy_sparse *s, hy_lists *l, int64_t count, walk (*walk_of)(const hy_sparse *, int64_t, int64_t),
-                      const void *x, int64_t ldx) {
+static int pack_lists(const hy_sparse *s, hy_lists *l, int64_t count,
+                      walk (*walk_of)(const hy_sparse *, int64_t, int64_t), const void *x, int64_t ldx) {
   int64_t total = 0;
   l->count = count;
   if (!(l->start = hy_calloc((size_t)count + 1, sizeof *l->start))) return HYLA_ENOMEM;
@@ -69,7 +69,7 @@ int hy_sparse_pack(int64_t n, int64_t k, const void *x, int64_t ldx, int dtype, 
     if (chunk[c + 1] - chunk[c] > longest) longest = chunk[c + 1] - chunk[c];
   hy_sparse *s = hy_calloc(1, sizeof *s);
   if (!s) return HYLA_ENOMEM;
-  *s = (hy_sparse){ .n = n, .k = k, .dtype = dtype, .chunks = chunks, .wide = longest > UINT16_MAX };
+  *s = (hy_sparse){.n = n, .k = k, .dtype = dtype, .chunks = chunks, .wide = longest > UINT16_MAX};
   int status = (s->chunk = hy_calloc((size_t)chunks + 1, sizeof *chunk)) ? HYLA_OK : HYLA_ENOMEM;
   for (int c = 0; c <= chunks && !status; c++) s->chunk[c] = chunk[c];
   if (!status) status = pack_lists(s, &s->rows, n, row_walk, x, ldx);
@@ -81,7 +81,7 @@ int hy_sparse_pack(int64_t n, int64_t k, const void *x, int64_t ldx, int dtype, 
 
 void hy_sparse_drop(hy_sparse *s) {
   if (!s) return;
-  hy_lists *lists[2] = { &s->rows, &s->columns };
+  hy_lists *lists[2] = {&s->rows, &s->columns};
   for (int i = 0; i < 2; i++) {
     hy_free(lists[i]->start);
     hy_free(lists[i]->index);

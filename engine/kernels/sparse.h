@@ -10,15 +10,15 @@ enum { HY_SPARSE_TURNS = 4 };
 
 /* List i: entries start[i] .. start[i + 1], a position and a number each. */
 typedef struct hy_lists {
-  int64_t count, *start;          /* [count + 1] */
-  void *index, *value;            /* uint16 or int32; the dtype of the matrix */
+  int64_t count, *start; /* [count + 1] */
+  void *index, *value;   /* uint16 or int32; the dtype of the matrix */
 } hy_lists;
 
 struct hy_sparse {
-  int64_t n, k, *chunk;           /* chunk [chunks + 1]: row boundaries */
+  int64_t n, k, *chunk; /* chunk [chunks + 1]: row boundaries */
   int dtype, chunks;
-  bool wide;                      /* indices are int32 */
-  hy_lists rows;                  /* list i: row i, its columns in order */
-  hy_lists columns;               /* list c k + j: column j of chunk c, its rows within the chunk in order */
+  bool wide;        /* indices are int32 */
+  hy_lists rows;    /* list i: row i, its columns in order */
+  hy_lists columns; /* list c k + j: column j of chunk c, its rows within the chunk in order */
 };
 #endif

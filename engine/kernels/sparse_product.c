@@ -4,7 +4,7 @@
 #include "kernels/lanes.h"
 #include "kernels/sparse.h"
 
-enum { TURNS = HY_SPARSE_TURNS, VECTORS = 3 };   /* running sums; vectors of a panel of columns, at most */
+enum { TURNS = HY_SPARSE_TURNS, VECTORS = 3 }; /* running sums; vectors of a panel of columns, at most */
 
 /* A list of entries: entry j multiplies row index[j] of a table, whose rows are `apart`. */
 typedef struct list {
@@ -17,8 +17,8 @@ HY_INLINE const elem *row_at(bool wide, const list *l, int64_t j) {
   return l->table + (wide ? ((const int32_t *)l->index)[j] : ((const uint16_t *)l->index)[j]) * l->apart;
 }
 
-/* The TURNS values from entry j, each in all lanes. One load and shuffles, where there are such: the loads of rows leave
- * few to spare. */
+/* The TURNS values from entry j, each in all lanes. One load and shuffles, where there are such: the loads of rows
+ * leave few to spare. */
 HY_INLINE void values_at(const list *l, int64_t j, vec value[TURNS]) {
 #if HY_SIZE == 4 && HY_BYTES > 16
 #if HY_BYTES == 32
@@ -46,12 +46,12 @@ HY_INLINE void panel(bool wide, int V, int64_t from, int64_t tail, list l, elem 
     HY_UNROLL for (int t = 0; t < TURNS; t++) {
       const elem *row = row_at(wide, &l, j + t);
       HY_UNROLL for (int v = 0; v < V - 1; v++)
-        acc[t * V + v] = madd(value[t], load(row + from + v * HY_W), acc[t * V + v]);
+          acc[t * V + v] = madd(value[t], load(row + from + v * HY_W), acc[t * V + v]);
       acc[t * V + V - 1] = madd(value[t], load(row + tail), acc[t * V + V - 1]);
     }
   }
   HY_UNROLL for (int v = 0; v < V; v++)
-    store(out + (v < V - 1 ? from + v * HY_W : tail), (acc[v] + acc[2 * V + v]) + (acc[V + v] + acc[3 * V + v]));
+      store(out + (v < V - 1 ? from + v * HY_W : tail), (acc[v] + acc[2 * V + v]) + (acc[V + v] + acc[3 * V + v]));
 }
 
 /* Fewer columns than lanes. */
@@ -59,7 +59,7 @@ HY_INLINE void narrow(bool wide, list l, int64_t m, elem *out) {
   vec acc[TURNS] = {{0}};
   for (int64_t j = 0; j < l.n; j += TURNS)
     HY_UNROLL for (int t = 0; t < TURNS; t++)
-      acc[t] = madd(splat(l.value[j + t]), load_part(row_at(wide, &l, j + t), m), acc[t]);
+        acc[t] = madd(splat(l.value[j + t]), load_part(row_at(wide, &l, j + t), m), acc[t]);
   store_part(out, (acc[0] + acc[2]) + (acc[1] + acc[3]), m);
 }
 
@@ -90,8 +90,8 @@ HY_INLINE void entry_sums(bool wide, const hy_lists *l, int64_t lo, int64_t hi, 
   const size_t index = wide ? sizeof(int32_t) : sizeof(uint16_t);
   for (int64_t i = lo; i < hi; i++, out += ldout) {
     const int64_t start = l->start[i];
-    const list entries = { (const char *)l->index + (size_t)start * index, (const elem *)l->value + start, table,
-                           l->start[i + 1] - start, apart };
+    const list entries = {(const char *)l->index + (size_t)start * index, (const elem *)l->value + start, table,
+                          l->start[i + 1] - start, apart};
     entry_sum(wide, entries, m, out);
   }
 }

@@ -21,17 +21,20 @@ static bool has_nothing(void) { return true; }
 typedef struct variant {
   const char *name;
   bool (*supported)(void);
-  const hy_kernel_table *table[3];     /* by dtype */
+  const hy_kernel_table *table[3]; /* by dtype */
 } variant;
 
-#define DECLARE(name, condition) extern const hy_kernel_table hy_table_##name##_f32, hy_table_##name##_f64, hy_table_##name##_i32;
+#define DECLARE(name, condition) \
+  extern const hy_kernel_table hy_table_##name##_f32, hy_table_##name##_f64, hy_table_##name##_i32;
 VARIANTS(DECLARE)
 static const variant variants[] = {
-#define ENTRY(name, condition)                                                                  \
-  { #name, condition, { [HYLA_FLOAT32] = &hy_table_##name##_f32, [HYLA_FLOAT64] = &hy_table_##name##_f64, \
-                        [HYLA_INT32] = &hy_table_##name##_i32 } },
-  VARIANTS(ENTRY)
-};
+#define ENTRY(name, condition)               \
+  {#name,                                    \
+   condition,                                \
+   {[HYLA_FLOAT32] = &hy_table_##name##_f32, \
+    [HYLA_FLOAT64] = &hy_table_##name##_f64, \
+    [HYLA_INT32] = &hy_table_##name##_i32}},
+    VARIANTS(ENTRY)};
 
 static const variant *choose(void) {
   const char *asked = getenv("HYLA_KERNELS");
@@ -84,9 +87,7 @@ void hy_kernel_sum_join(int64_t parts, int64_t apart, int64_t L, void *out, cons
 void hy_kernel_max_join(int64_t parts, int64_t apart, int64_t L, void *out, const void *acc, int dtype) {
   kernels(dtype)->max_join(parts, apart, L, out, acc);
 }
-int64_t hy_kernel_first_nonfinite(int64_t n, const void *x, int dtype) {
-  return kernels(dtype)->first_nonfinite(n, x);
-}
+int64_t hy_kernel_first_nonfinite(int64_t n, const void *x, int dtype) { return kernels(dtype)->first_nonfinite(n, x); }
 bool hy_kernel_finite(int64_t n, const void *x, int dtype) { return hy_kernel_first_nonfinite(n, x, dtype) < 0; }
 
 void hy_kernel_rows_product(int64_t n, int64_t k, int64_t m, void *y, int64_t ldy, const void *x, int64_t ldx,

@@ -6,13 +6,12 @@
 
 /* Rows i and i + step exchange their off-diagonal parts; the lists pick from the two rows, one after the other. */
 #define HY_LIST(...) __VA_ARGS__
-#define HY_EXCHANGE(step, upper, lower)                                       \
-  HY_UNROLL for (int i = 0; i < HY_W; i++)                                    \
-    if (!(i & (step))) {                                                      \
-      const vec a = t[i], b = t[i + (step)];                                  \
-      t[i] = __builtin_shufflevector(a, b, upper);                            \
-      t[i + (step)] = __builtin_shufflevector(a, b, lower);                   \
-    }
+#define HY_EXCHANGE(step, upper, lower)                         \
+  HY_UNROLL for (int i = 0; i < HY_W; i++) if (!(i & (step))) { \
+    const vec a = t[i], b = t[i + (step)];                      \
+    t[i] = __builtin_shufflevector(a, b, upper);                \
+    t[i + (step)] = __builtin_shufflevector(a, b, lower);       \
+  }
 
 HY_INLINE void swap_rows(vec *t, int i, int j) {
   const vec row = t[i];

@@ -1,6 +1,7 @@
 /* The table of one variant and dtype. */
 #include "kernels/lanes.h"
 
+// clang-format off
 const hy_kernel_table HY_KERNEL(table) = {
   .map = HY_KERNEL(map),
 #define ENTRY(result, name, parameters) .name = HY_KERNEL(name),
@@ -10,3 +11,4 @@ const hy_kernel_table HY_KERNEL(table) = {
 #endif
 #undef ENTRY
 };
+// clang-format on

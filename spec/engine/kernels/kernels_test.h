@@ -18,14 +18,14 @@ enum {
 void check(bool ok, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 double uniform(double lo, double hi);
-int64_t below(int64_t n);                              /* 0..n-1 */
-void *array(int64_t n, int dtype);                     /* n elements, bytes 0xAA; free() */
+int64_t below(int64_t n);          /* 0..n-1 */
+void *array(int64_t n, int dtype); /* n elements, bytes 0xAA; free() */
 void *random_array(int64_t n, int dtype, double lo, double hi);
 double get(const void *p, int64_t i, int dtype);
 void put(void *p, int64_t i, int dtype, double value); /* rounded to the dtype */
 void *at(const void *p, int64_t i, int dtype);         /* address of element i */
 bool same_bits(const void *a, const void *b, int64_t n, int dtype);
-double epsilon(int dtype);                             /* 2^-23, 2^-52, 0 */
+double epsilon(int dtype); /* 2^-23, 2^-52, 0 */
 /* |got - want| <= error, or both NaN, or equal. */
 bool near(double got, double want, double error);
 const char *type_name(int dtype);

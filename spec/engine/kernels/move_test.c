@@ -68,16 +68,19 @@ static void run_index(int dtype) {
   check(hy_kernel_put_along(n, rows, back, taken, i, element) == -1, "put_along");
   check(hy_kernel_one_hot(n, rows, hot, i, dtype) == -1, "one_hot");
   for (int64_t r = 0; r < n; r++) {
-    for (int64_t j = 0; j < L; j++) check(get(gathered, r * L + j, dtype) == get(table, i[r] * L + j, dtype), "gather: value");
+    for (int64_t j = 0; j < L; j++)
+      check(get(gathered, r * L + j, dtype) == get(table, i[r] * L + j, dtype), "gather: value");
     for (int64_t j = 0; j < rows; j++) {
-      check(get(back, r * rows + j, dtype) == (j == i[r] ? get(x, r * rows + j, dtype) : 0), "take_along, put_along: value");
+      check(get(back, r * rows + j, dtype) == (j == i[r] ? get(x, r * rows + j, dtype) : 0),
+            "take_along, put_along: value");
       check(get(hot, r * rows + j, dtype) == (j == i[r]), "one_hot: value");
     }
   }
   for (int64_t p = 0; p < rows * L; p++) {
     double want = 0;
     for (int64_t r = 0; r < n; r++) want += i[r] == p / L ? get(gathered, r * L + p % L, dtype) : 0;
-    check(near(get(added, p, dtype), want, 600 * epsilon(dtype)), "scatter_add: expected %g, got %g", want, get(added, p, dtype));
+    check(near(get(added, p, dtype), want, 600 * epsilon(dtype)), "scatter_add: expected %g, got %g", want,
+          get(added, p, dtype));
   }
   const int64_t bad = below(n);
   i[bad] = below(2) ? -1 : (int32_t)rows;

@@ -26,16 +26,17 @@ static void run_rows_product(int64_t n, int64_t k, int64_t m, int dtype) {
     for (int64_t c = 0; c < m; c++) {
       double size;
       const double want = dot(k, at(x, i * ldx, dtype), 1, at(wt, c * k, dtype), 1, dtype, &size);
-      check(close_sum(get(y, i * ldy + c, dtype), want, size, k, dtype), "rows_product %s %ld x %ld x %ld: expected %.17g, got %.17g",
-            type_name(dtype), (long)n, (long)k, (long)m, want, get(y, i * ldy + c, dtype));
+      check(close_sum(get(y, i * ldy + c, dtype), want, size, k, dtype),
+            "rows_product %s %ld x %ld x %ld: expected %.17g, got %.17g", type_name(dtype), (long)n, (long)k, (long)m,
+            want, get(y, i * ldy + c, dtype));
     }
   for (int64_t i = 0; i < n;) {
     const int64_t piece = 1 + below(n - i);
     hy_kernel_rows_product(piece, k, m, at(again, i * ldy, dtype), ldy, at(x, i * ldx, dtype), ldx, wt, dtype);
     i += piece;
   }
-  check(same_bits(y, again, n * ldy, dtype), "rows_product %s %ld x %ld x %ld: bits depend on the cut", type_name(dtype),
-        (long)n, (long)k, (long)m);
+  check(same_bits(y, again, n * ldy, dtype), "rows_product %s %ld x %ld x %ld: bits depend on the cut",
+        type_name(dtype), (long)n, (long)k, (long)m);
   free(x), free(wt), free(y), free(again);
 }
 
@@ -48,16 +49,17 @@ static void run_rows_gram(int64_t n, int64_t k, int64_t m, int dtype) {
     for (int64_t c = 0; c < m; c++) {
       double size;
       const double want = dot(n, at(x, j, dtype), ldx, at(g, c, dtype), ldg, dtype, &size);
-      check(close_sum(get(acc, j * m + c, dtype), want, size, n, dtype), "rows_gram %s %ld x %ld x %ld: expected %.17g, got %.17g",
-            type_name(dtype), (long)n, (long)k, (long)m, want, get(acc, j * m + c, dtype));
+      check(close_sum(get(acc, j * m + c, dtype), want, size, n, dtype),
+            "rows_gram %s %ld x %ld x %ld: expected %.17g, got %.17g", type_name(dtype), (long)n, (long)k, (long)m,
+            want, get(acc, j * m + c, dtype));
     }
   for (int64_t i = 0; i < n;) {
     const int64_t piece = 1 + below(n - i);
     hy_kernel_rows_gram(piece, k, m, again, at(x, i * ldx, dtype), ldx, at(g, i * ldg, dtype), ldg, i == 0, dtype);
     i += piece;
   }
-  check(same_bits(acc, again, k * m, dtype), "rows_gram %s %ld x %ld x %ld: bits depend on the cut", type_name(dtype), (long)n,
-        (long)k, (long)m);
+  check(same_bits(acc, again, k * m, dtype), "rows_gram %s %ld x %ld x %ld: bits depend on the cut", type_name(dtype),
+        (long)n, (long)k, (long)m);
   free(x), free(g), free(acc), free(again);
 }
 
@@ -71,9 +73,10 @@ static void run_gemm(int dtype) {
   for (int64_t i = 0; i < m; i++)
     for (int64_t j = 0; j < n; j++) {
       double size;
-      const double want = dot(k, at(a, ta ? i : i * lda, dtype), ta ? lda : 1, at(b, tb ? j * ldb : j, dtype), tb ? 1 : ldb, dtype, &size);
-      check(close_sum(get(c, i * ldc + j, dtype), want, size, k, dtype), "gemm %s %ld x %ld x %ld", type_name(dtype), (long)m,
-            (long)n, (long)k);
+      const double want = dot(k, at(a, ta ? i : i * lda, dtype), ta ? lda : 1, at(b, tb ? j * ldb : j, dtype),
+                              tb ? 1 : ldb, dtype, &size);
+      check(close_sum(get(c, i * ldc + j, dtype), want, size, k, dtype), "gemm %s %ld x %ld x %ld", type_name(dtype),
+            (long)m, (long)n, (long)k);
     }
   free(a), free(b), free(c);
 }
@@ -88,13 +91,14 @@ void test_products(void) {
       run_rows_product(1 + below(20), k, 1 + below(6), dtype);
       run_rows_gram(1 + below(20), k, 1 + below(6), dtype);
     }
-    run_rows_product(700, 130, 10, dtype);            /* more rows than one block of the cache */
+    run_rows_product(700, 130, 10, dtype); /* more rows than one block near the processor */
+    run_rows_gram(150, 4300, 2, dtype);
     for (int round = 0; round < 50; round++) run_gemm(dtype);
   }
 }
 
 static void run_sparse(int64_t n, int64_t k, int64_t m, int dtype) {
-  const int64_t ldx = k + below(3), ldy = m + below(3), chunk[4] = { 0, n / 3, n / 2, n };
+  const int64_t ldx = k + below(3), ldy = m + below(3), chunk[4] = {0, n / 3, n / 2, n};
   void *x = random_array(n * ldx, dtype, -1, 1), *w = random_array(k * m, dtype, -1, 1);
   void *g = random_array(n * ldy, dtype, -1, 1), *y = array(n * ldy, dtype), *again = array(n * ldy, dtype);
   void *acc = array(k * m, dtype);
@@ -112,8 +116,9 @@ static void run_sparse(int64_t n, int64_t k, int64_t m, int dtype) {
     for (int64_t c = 0; c < m; c++) {
       double size;
       const double want = dot(k, at(x, i * ldx, dtype), 1, at(w, c, dtype), m, dtype, &size);
-      check(close_sum(get(y, i * ldy + c, dtype), want, size, k, dtype), "sparse product %s %ld x %ld x %ld: expected %.17g, got %.17g",
-            type_name(dtype), (long)n, (long)k, (long)m, want, get(y, i * ldy + c, dtype));
+      check(close_sum(get(y, i * ldy + c, dtype), want, size, k, dtype),
+            "sparse product %s %ld x %ld x %ld: expected %.17g, got %.17g", type_name(dtype), (long)n, (long)k, (long)m,
+            want, get(y, i * ldy + c, dtype));
     }
   for (int64_t i = 0; i < n;) {
     const int64_t piece = 1 + below(n - i);
@@ -128,8 +133,9 @@ static void run_sparse(int64_t n, int64_t k, int64_t m, int dtype) {
         double size;
         const int64_t lo = chunk[p], rows = chunk[p + 1] - lo;
         const double want = dot(rows, at(x, lo * ldx + j, dtype), ldx, at(g, lo * ldy + c, dtype), ldy, dtype, &size);
-        check(close_sum(get(acc, j * m + c, dtype), want, size, rows, dtype), "sparse gram %s %ld x %ld x %ld: expected %.17g, got %.17g",
-              type_name(dtype), (long)n, (long)k, (long)m, want, get(acc, j * m + c, dtype));
+        check(close_sum(get(acc, j * m + c, dtype), want, size, rows, dtype),
+              "sparse gram %s %ld x %ld x %ld: expected %.17g, got %.17g", type_name(dtype), (long)n, (long)k, (long)m,
+              want, get(acc, j * m + c, dtype));
       }
   }
   hy_sparse_drop(s);
@@ -138,15 +144,16 @@ static void run_sparse(int64_t n, int64_t k, int64_t m, int dtype) {
 
 /* Every allocation of a packing refused once: a status, nothing left behind, then success. */
 static void run_refusals(void) {
-  const float x[6] = { 1, 0, 2, 0, 3, 4 };
-  const int64_t chunk[2] = { 0, 2 };
+  const float x[6] = {1, 0, 2, 0, 3, 4};
+  const int64_t chunk[2] = {0, 2};
   const double before = hyla_memory_current();
   for (int at = 1;; at++) {
     hy_sparse *s = NULL;
     hyla_memory_fail_at(at);
     const int status = hy_sparse_pack(2, 3, x, 3, HYLA_FLOAT32, 1, chunk, &s);
     hyla_memory_fail_at(0);
-    check(status == HYLA_OK || (status == HYLA_ENOMEM && !s), "sparse_pack: allocation %d refused: status %d", at, status);
+    check(status == HYLA_OK || (status == HYLA_ENOMEM && !s), "sparse_pack: allocation %d refused: status %d", at,
+          status);
     hy_sparse_drop(s);
     check(hyla_memory_current() == before, "sparse_pack: allocation %d refused: memory is left", at);
     if (status == HYLA_OK) {
@@ -160,6 +167,6 @@ void test_sparse(void) {
   run_refusals();
   for (int dtype = 0; dtype < 2; dtype++) {
     for (int64_t m = 1; m <= HY_FEW; m++) run_sparse(3 + below(20), 1 + below(40), m, dtype);
-    run_sparse(3, 70000, 2, dtype);                    /* columns past 16 bits */
+    run_sparse(3, 70000, 2, dtype); /* columns past 16 bits */
   }
 }

@@ -2,13 +2,13 @@
 #include "kernels_test.h"
 
 /* The order kernels.h promises: 16 running lanes, joined 8 apart, 4, 2, 1. In the arithmetic of the dtype. */
-#define LANED(name, type)                                                           \
-  static type name(int64_t L, const type *x) {                                      \
-    type lane[16] = {0};                                                            \
-    for (int64_t j = 0; j < L; j++) lane[j % 16] += x[j];                           \
-    for (int half = 8; half; half /= 2)                                             \
-      for (int i = 0; i < half; i++) lane[i] += lane[i + half];                     \
-    return lane[0];                                                                 \
+#define LANED(name, type)                                       \
+  static type name(int64_t L, const type *x) {                  \
+    type lane[16] = {0};                                        \
+    for (int64_t j = 0; j < L; j++) lane[j % 16] += x[j];       \
+    for (int half = 8; half; half /= 2)                         \
+      for (int i = 0; i < half; i++) lane[i] += lane[i + half]; \
+    return lane[0];                                             \
   }
 LANED(laned_float, float)
 LANED(laned_double, double)
@@ -32,8 +32,10 @@ static void run_reduce(int64_t n, int64_t L, int dtype) {
       const double b = get(x, i * L + best, dtype), v = get(x, i * L + j, dtype);
       if (b == b && (v > b || v != v)) best = (int32_t)j;
     }
-    check(near(get(sum, i, dtype), laned(L, at(x, i * L, dtype), dtype), 0), "sum %s L=%ld row %ld", type_name(dtype), (long)L, (long)i);
-    check(near(get(max, i, dtype), get(x, i * L + best, dtype), 0), "max %s L=%ld row %ld", type_name(dtype), (long)L, (long)i);
+    check(near(get(sum, i, dtype), laned(L, at(x, i * L, dtype), dtype), 0), "sum %s L=%ld row %ld", type_name(dtype),
+          (long)L, (long)i);
+    check(near(get(max, i, dtype), get(x, i * L + best, dtype), 0), "max %s L=%ld row %ld", type_name(dtype), (long)L,
+          (long)i);
     check(arg[i] == best, "argmax %s L=%ld: expected %d, got %d", type_name(dtype), (long)L, best, arg[i]);
   }
   free(x), free(sum), free(max), free(arg);
@@ -44,7 +46,7 @@ static void run_finite(int64_t n, int dtype) {
   check(hy_kernel_finite(n, x, dtype), "finite %s n=%ld", type_name(dtype), (long)n);
   if (dtype != HYLA_INT32 && n > 0) {
     const int64_t where = below(n);
-    const double bad[] = { NAN, INFINITY, -INFINITY };
+    const double bad[] = {NAN, INFINITY, -INFINITY};
     put(x, n - 1, dtype, NAN);
     put(x, where, dtype, bad[below(3)]);
     check(hy_kernel_first_nonfinite(n, x, dtype) == where, "first_nonfinite %s n=%ld", type_name(dtype), (long)n);
@@ -80,7 +82,8 @@ static void run_rows(int64_t n, int64_t L, int dtype) {
   hy_kernel_sum_join(3, apart, L, sum, whole, dtype);
   hy_kernel_sum_join(3, apart, L, sum_cut, cut, dtype);
   hy_kernel_max_join(3, apart, L, max, top, dtype);
-  check(same_bits(sum, sum_cut, L, dtype), "sum_rows %s n=%ld L=%ld: bits depend on the cut", type_name(dtype), (long)n, (long)L);
+  check(same_bits(sum, sum_cut, L, dtype), "sum_rows %s n=%ld L=%ld: bits depend on the cut", type_name(dtype), (long)n,
+        (long)L);
   for (int64_t j = 0; j < L; j++) {
     double want = 0, size_of_sum = 0, best = -INFINITY;
     for (int64_t i = 0; i < n; i++) {
@@ -89,8 +92,8 @@ static void run_rows(int64_t n, int64_t L, int dtype) {
       size_of_sum += fabs(v);
       if (v > best) best = v;
     }
-    check(near(get(sum, j, dtype), want, size_of_sum * 2 * epsilon(dtype)), "sum_rows %s n=%ld L=%ld: expected %g, got %g",
-          type_name(dtype), (long)n, (long)L, want, get(sum, j, dtype));
+    check(near(get(sum, j, dtype), want, size_of_sum * 2 * epsilon(dtype)),
+          "sum_rows %s n=%ld L=%ld: expected %g, got %g", type_name(dtype), (long)n, (long)L, want, get(sum, j, dtype));
     check(get(max, j, dtype) == best, "max_rows %s n=%ld L=%ld", type_name(dtype), (long)n, (long)L);
   }
   free(x), free(whole), free(cut), free(top), free(sum), free(sum_cut), free(max);
@@ -115,20 +118,22 @@ static void run_softmax(int64_t n, int64_t L, int dtype) {
     check(near(get(log_sum, i, dtype), want, 4 * e * (fabs(top) + 1)), "logsumexp %s L=%ld: expected %.17g, got %.17g",
           type_name(dtype), (long)L, want, get(log_sum, i, dtype));
     for (int64_t j = 0; j < L; j++) {
-      const double p = exp(get(x, i * L + j, dtype) - top) / sum;   /* x - top rounds to half an ulp of at most 60 */
-      check(near(get(y, i * L + j, dtype), p, 70 * e * p), "softmax %s L=%ld: expected %.17g, got %.17g", type_name(dtype),
-            (long)L, p, get(y, i * L + j, dtype));
+      const double p = exp(get(x, i * L + j, dtype) - top) / sum; /* x - top rounds to half an ulp of at most 60 */
+      check(near(get(y, i * L + j, dtype), p, 70 * e * p), "softmax %s L=%ld: expected %.17g, got %.17g",
+            type_name(dtype), (long)L, p, get(y, i * L + j, dtype));
     }
   }
   memcpy(again, x, (size_t)(n * L) * hy_dtype_size(dtype));
-  for (int64_t i = 0; i < n;) {                                      /* in pieces, in place */
+  for (int64_t i = 0; i < n;) { /* in pieces, in place */
     const int64_t piece = 1 + below(n - i);
     hy_kernel_logsumexp(piece, L, at(log_again, i, dtype), at(x, i * L, dtype), dtype);
     hy_kernel_softmax(piece, L, at(again, i * L, dtype), at(again, i * L, dtype), dtype);
     i += piece;
   }
-  check(same_bits(y, again, n * L, dtype), "softmax %s n=%ld L=%ld: bits depend on the cut", type_name(dtype), (long)n, (long)L);
-  check(same_bits(log_sum, log_again, n, dtype), "logsumexp %s n=%ld L=%ld: bits depend on the cut", type_name(dtype), (long)n, (long)L);
+  check(same_bits(y, again, n * L, dtype), "softmax %s n=%ld L=%ld: bits depend on the cut", type_name(dtype), (long)n,
+        (long)L);
+  check(same_bits(log_sum, log_again, n, dtype), "logsumexp %s n=%ld L=%ld: bits depend on the cut", type_name(dtype),
+        (long)n, (long)L);
   free(x), free(y), free(again), free(log_sum), free(log_again);
 }
 
