@@ -156,6 +156,10 @@ int hyla_train_new(hyla_problem *p, hyla_method **out);    /* plain training, no
  * alpha_{t-1} = alpha_t A_t; then g += alpha_0 ds_0/dlambda + dE/dlambda.
  *   memory   bytes the trajectory may take; 0: what hyla_memory_limit leaves. HYLA_ENOMEM names both sizes. */
 int hyla_reverse_new(hyla_problem *p, double memory, hyla_method **out);
+/* Forward-HG (ibid., eq. 12-16): tangents Z_i of the state go along with training, one for each component of the
+ * hyperparameters; memory does not grow with T. hyla_method_hypergradient before T is not defined: it advances there.
+ *   memory   bytes for tangents, which run in groups that fit; 0: what hyla_memory_limit leaves */
+int hyla_forward_new(hyla_problem *p, double memory, hyla_method **out);
 void hyla_method_drop(hyla_method *m);
 int hyla_method_start(hyla_method *m, hyla_tensor *const *lambda);   /* one per hyperparameter; computes s_0 */
 int hyla_method_advance(hyla_method *m, double steps);               /* goes on; stops at T. HYLA_ENONFINITE names op, line, step */

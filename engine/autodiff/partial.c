@@ -37,10 +37,9 @@ RULE(div) { /* d(a/b)/da = 1/b, d(a/b)/db = -(a/b)/b */
 RULE(pow) {
   double c;
   hy_ref a = IN(0), b = IN(1);
-  if (j == 1) { /* a^b log a, and 0 at a = 0, where a^b is flat in b > 0 */
-    hy_ref inside = hy_unary(g, HY_OP_positive, a);
-    hy_ref safe = hy_where(g, inside, a, like(g, y, 1));
-    return hy_mul(g, y, hy_unary(g, HY_OP_log, safe));
+  if (j == 1) { /* a^b log a, and 0 at a = 0, where a^b is flat in b > 0; NaN for a < 0, where it has no derivative */
+    hy_ref at_zero = hy_binary(g, HY_OP_eq, a, like(g, y, 0));
+    return hy_mul(g, y, hy_unary(g, HY_OP_log, hy_where(g, at_zero, like(g, y, 1), a)));
   }
   if (hy_graph_is_fill(g, b, &c)) { /* the common powers without a singularity at 0 */
     if (c == 0) return like(g, y, 0);

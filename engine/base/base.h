@@ -21,6 +21,8 @@ void hy_free(void *p);                      /* NULL is fine */
 char *hy_strdup(const char *text);
 /* Makes room for one more element in a growing array: 0 or HYLA_ENOMEM. */
 int hy_grow(void **array, int *capacity, int count, size_t element);
+/* n bytes, rounded up so that what follows is aligned like hy_alloc's memory. */
+static inline size_t hy_aligned(size_t n) { return (n + 63) & ~(size_t)63; }
 #define HY_GROW(array, capacity, count) hy_grow((void **)&(array), &(capacity), (count), sizeof *(array))
 /* A growing text; 0 or HYLA_ENOMEM. Release with hy_free(text.s). */
 typedef struct hy_text {

@@ -139,10 +139,9 @@ static int measure_slot(const hyla_problem *p, hy_adjoint *a) {
   if (!a->stored) return HYLA_ENOMEM;
   for (int i = 0; i < p->n_state; i++) {
     a->stored[i] = hy_program_reads(a->vjp, i);
-    if (a->stored[i]) a->slot_bytes += (hy_layout_size(&p->state_layout, i) + 63) & ~(size_t)63;
+    if (a->stored[i]) a->slot_bytes += hy_aligned(hy_layout_size(&p->state_layout, i));
   }
-  for (int i = 0; i < a->n_residual; i++)
-    a->slot_bytes += ((size_t)hy_shape_size(&a->residual[i]) * hy_dtype_size(a->residual[i].dtype) + 63) & ~(size_t)63;
+  for (int i = 0; i < a->n_residual; i++) a->slot_bytes += hy_aligned(hy_residual_bytes(a, i));
   return 0;
 }
 
@@ -192,12 +191,20 @@ static int derive_step(hyla_problem *p, hy_segment *s, const refs *l) {
     l->in[n++] = i < p->n_state ? l->alpha[i] : l->g[i - p->n_state];
   }
   hy_ref *residual = NULL;
-  if (!status) status = plan_adjoint(p, s, &s->lean, l, n, 0, NULL);
+  hy_adjoint lean = {0}, rich = {0};
+  if (!status) status = plan_adjoint(p, s, &lean, l, n, 0, NULL);
   int found = status ? status : hy_choose_residuals(p, s, p->n_state + p->n_hyper, l->out, &residual);
   if (found < 0) status = found;
-  if (found > 0) status = plan_adjoint(p, s, &s->rich, l, n, found, residual);
+  if (found > 0) status = plan_adjoint(p, s, &rich, l, n, found, residual);
   hy_free(residual);
-  return status;
+  if (status) { /* both or none, so that a later try begins anew */
+    hy_adjoint_drop(&lean);
+    hy_adjoint_drop(&rich);
+    return status;
+  }
+  s->lean = lean;
+  s->rich = rich;
+  return 0;
 }
 
 static int derive_init(hyla_problem *p, const hy_ref *alpha, const hy_ref *g, hy_ref *in, hy_ref *out, int *donor) {

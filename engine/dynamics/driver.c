@@ -74,7 +74,7 @@ static int take_hypers(hy_driver *d, hyla_tensor *const *lambda) {
              : hy_fail(HYLA_ENONFINITE, p->hyper[bad].site, "hyperparameter '%s' is not finite", p->hyper[bad].name);
 }
 
-static int compute_start(hy_driver *d) {
+int hy_driver_restart(hy_driver *d) {
   hyla_problem *p = d->problem;
   hy_layout_bind(&p->hyper_layout, d->in, 0, d->hyper);
   hy_layout_bind(&p->state_layout, d->out, 0, d->state);
@@ -87,7 +87,7 @@ int hy_driver_start(hy_driver *d, hyla_tensor *const *lambda) {
   const hyla_problem *p = d->problem;
   d->started = false;
   int status = take_hypers(d, lambda);
-  if (!status) status = compute_start(d);
+  if (!status) status = hy_driver_restart(d);
   if (status) return status;
   int bad = hy_layout_first_nonfinite(&p->state_layout, d->state);
   if (bad >= 0)
@@ -98,9 +98,7 @@ int hy_driver_start(hy_driver *d, hyla_tensor *const *lambda) {
 
 /* ---- stepping ---- */
 
-typedef int run_program(hyla_program *, char *const *, char *const *);
-
-static int take_step(hy_driver *d, hy_trajectory *r, run_program *run) {
+static int take_step(hy_driver *d, hy_trajectory *r, hy_run *run) {
   const hyla_problem *p = d->problem;
   const hy_segment *s = &p->segment[d->segment];
   const hy_adjoint *a = r ? hy_trajectory_adjoint(r, s) : NULL;
@@ -115,8 +113,9 @@ static int take_step(hy_driver *d, hy_trajectory *r, run_program *run) {
 /* The step's input is gone, it was overwritten: go there again from s_0, and take the step looking at every value. */
 static int explain_nonfinite(hy_driver *d) {
   double t = d->t;
-  int bad = hy_layout_first_nonfinite(&d->problem->state_layout, d->state), status = compute_start(d);
-  while (!status && d->t < t - 1) status = take_step(d, NULL, hy_program_run);
+  int bad = hy_layout_first_nonfinite(&d->problem->state_layout, d->state), status = hy_driver_restart(d);
+  while (!status && d->t < t - 1)
+    if (!(status = hy_poll_interrupt())) status = take_step(d, NULL, hy_program_run);
   if (!status) status = take_step(d, NULL, hy_program_find_nonfinite);
   d->started = false;
   const hy_variable *v = &d->problem->state[bad];
@@ -128,24 +127,22 @@ static int explain_nonfinite(hy_driver *d) {
 int hy_driver_step(hy_driver *d, hy_trajectory *r) {
   if (!d->started) return hy_fail(HYLA_ESTATE, NULL, "the method has not been started");
   int status = hy_poll_interrupt();
-  if (!status) status = take_step(d, r, hy_program_run);
+  if (status) return status;
+  status = take_step(d, r, hy_program_run);
+  d->started = !status; /* a step that fails halfway has overwritten part of the state */
   if (status) return status;
   return hy_layout_first_nonfinite(&d->problem->state_layout, d->state) < 0 ? 0 : explain_nonfinite(d);
 }
 
 int hy_driver_outer(hy_driver *d, double *f) {
   const hyla_problem *p = d->problem;
-  union {
-    float f;
-    double d;
-  } e = {0};
+  hy_scalar e;
   if (!p->outer_program) return hy_fail(HYLA_ESTATE, NULL, "the problem has no outer objective");
   if (!d->started) return hy_fail(HYLA_ESTATE, NULL, "the method has not been started");
   hy_layout_bind(&p->hyper_layout, d->in, hy_layout_bind(&p->state_layout, d->in, 0, d->state), d->hyper);
   char *out[1] = {(char *)&e};
   int status = hy_program_run(p->outer_program, d->in, out);
-  bool single = p->graph->node[p->outer].shape.dtype == HYLA_FLOAT32;
-  double value = single ? e.f : e.d;
+  double value = status ? 0 : hy_scalar_value(p, &e);
   if (!status && !(value - value == 0)) {
     status = hy_program_find_nonfinite(p->outer_program, d->in, out);
     if (!status) status = hy_fail(HYLA_ENONFINITE, p->graph->node[p->outer].site, "the outer objective is not finite");

@@ -57,6 +57,7 @@ struct hyla_problem {
   hyla_program *init_program, *outer_program, *outer_vjp, *init_vjp;
   int references;
 };
+void hy_adjoint_drop(hy_adjoint *a);
 hyla_problem *hy_problem_keep(hyla_problem *p);
 double hy_problem_steps(const hyla_problem *p); /* T */
 
@@ -64,11 +65,24 @@ double hy_problem_steps(const hyla_problem *p); /* T */
 int hy_problem_plan(hyla_problem *p);
 int hy_problem_differentiate(hyla_problem *p);
 int hy_problem_check_paths(const hyla_problem *p);
+size_t hy_residual_bytes(const hy_adjoint *a, int i);
 size_t hy_problem_slot_bytes(const hyla_problem *p, bool rich); /* of one step of the trajectory */
 
 /* ---- residual.c ---- */
 /* The step's values to store for the adjoint program of these outputs: how many, and *residual (hy_free) when any. */
 int hy_choose_residuals(const hyla_problem *p, const hy_segment *s, int n_out, const hy_ref *out, hy_ref **residual);
+
+/* ---- tangent.c: k tangents on one primal ---- */
+typedef struct hy_tangent {
+  int k, n_segment;
+  hyla_program **step; /* [n_segment] in: states, hyperparameters, streams, Z, lambda_dot; out: states, Z */
+  hyla_program *outer; /* in: states, hyperparameters, Z, lambda_dot; out: E and its slope along each direction */
+  hyla_program *init;  /* in: hyperparameters, lambda_dot; out: Z_0 */
+  char **in, **out;    /* room for the pointers of a call */
+} hy_tangent;
+int hy_tangent_open(hy_tangent *f, hyla_problem *p, int k);
+void hy_tangent_close(hy_tangent *f);
+size_t hy_tangent_bytes(const hy_tangent *f);
 
 /* ---- trajectory.c: what the adjoint steps read of every step ---- */
 typedef struct hy_trajectory {
@@ -81,6 +95,15 @@ typedef struct hy_trajectory {
 int hy_trajectory_open(hy_trajectory *r, const hyla_problem *p, double budget);
 void hy_trajectory_close(hy_trajectory *r);
 const hy_adjoint *hy_trajectory_adjoint(const hy_trajectory *r, const hy_segment *s);
+
+/* The outer objective's value, in its own dtype. */
+typedef union hy_scalar {
+  float f;
+  double d;
+} hy_scalar;
+static inline double hy_scalar_value(const hyla_problem *p, const hy_scalar *e) {
+  return p->graph->node[p->outer].shape.dtype == HYLA_FLOAT32 ? e->f : e->d;
+}
 
 /* ---- driver.c ---- */
 typedef struct hy_driver {
@@ -95,6 +118,7 @@ typedef struct hy_driver {
 int hy_driver_open(hy_driver *d, hyla_problem *p);
 void hy_driver_close(hy_driver *d);
 int hy_driver_start(hy_driver *d, hyla_tensor *const *lambda);
+int hy_driver_restart(hy_driver *d); /* from s_0 at the same hyperparameters */
 /* One step, recorded in the trajectory when there is one (r may be NULL). HYLA_EINTR before it, HYLA_ENONFINITE when the
  * state that comes out is not finite (names op, line, step). */
 int hy_driver_step(hy_driver *d, hy_trajectory *r);

@@ -10,7 +10,7 @@ int hy_layout_add(hy_layout *l, const hyla_shape *shape) {
   s[l->n] = *shape;
   offset[l->n] = l->bytes;
   l->n++;
-  l->bytes += (hy_layout_size(l, l->n - 1) + 63) & ~(size_t)63;
+  l->bytes += hy_aligned(hy_layout_size(l, l->n - 1));
   return 0;
 }
 

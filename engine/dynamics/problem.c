@@ -1,5 +1,6 @@
 /* A problem: declared variable by variable, then made ready once. */
 #include "dynamics/dynamics.h"
+#include <string.h>
 
 int hyla_problem_new(hyla_graph *g, hyla_problem **out) {
   hyla_problem *p = hy_calloc(1, sizeof *p);
@@ -21,7 +22,7 @@ static void drop_variables(hy_variable *v, int n) {
   hy_free(v);
 }
 
-static void drop_adjoint(hy_adjoint *a) {
+void hy_adjoint_drop(hy_adjoint *a) {
   hyla_program_drop(a->step);
   hyla_program_drop(a->vjp);
   hy_free(a->residual);
@@ -34,8 +35,8 @@ static void drop_segment(hy_segment *s) {
   hy_free(s->stream);
   hy_free(s->table);
   hyla_program_drop(s->step);
-  drop_adjoint(&s->lean);
-  drop_adjoint(&s->rich);
+  hy_adjoint_drop(&s->lean);
+  hy_adjoint_drop(&s->rich);
 }
 
 void hyla_problem_drop(hyla_problem *p) {
@@ -63,6 +64,15 @@ static int check_node(const hyla_problem *p, const char *what, const char *name,
   return hy_fail(HYLA_EVALUE, site, "%s '%s': %d is no node of the graph", what, name, r);
 }
 
+/* The name of the variable that an input stands for, or NULL. */
+static const char *used_as(const hyla_problem *p, hy_ref input) {
+  for (int i = 0; i < p->n_hyper; i++)
+    if (p->hyper[i].input == input) return p->hyper[i].name;
+  for (int i = 0; i < p->n_state; i++)
+    if (p->state[i].input == input) return p->state[i].name;
+  return NULL;
+}
+
 static int check_variable(const hyla_problem *p, const char *what, const char *name, hy_ref input, const char *site) {
   int status = check_open(p);
   if (!status) status = check_node(p, what, name, input, site);
@@ -71,6 +81,8 @@ static int check_variable(const hyla_problem *p, const char *what, const char *n
   if (n->op != HY_OP_input)
     return hy_fail(HYLA_EVALUE, site, "%s '%s': expected an input of the graph, got %s", what, name,
                    hy_op_table[n->op].name);
+  const char *other = used_as(p, input);
+  if (other) return hy_fail(HYLA_EVALUE, site, "%s '%s': its input stands for '%s' already", what, name, other);
   if (n->shape.dtype == HYLA_INT32)
     return hy_fail(HYLA_ETYPE, site, "%s '%s': expected float32 or float64, got %s", what, name,
                    hy_shape_show(&n->shape).s);
@@ -101,6 +113,7 @@ int hyla_problem_hyper(hyla_problem *p, const char *name, int input, const char 
 
 int hyla_problem_state(hyla_problem *p, const char *name, int input, int init, const char *site) {
   int status = check_variable(p, "state", name, input, site);
+  if (!status && p->n_segment) status = hy_fail(HYLA_ESTATE, site, "state '%s': states come before segments", name);
   if (!status) status = check_node(p, "initial state", name, init, site);
   if (status) return status;
   if (!hy_shape_equal(&p->graph->node[input].shape, &p->graph->node[init].shape))
@@ -128,6 +141,8 @@ static int check_stream(const hyla_problem *p, hy_ref input, const hyla_tensor *
   int status = check_node(p, "stream", "", input, NULL);
   if (status) return status;
   const hy_node *n = &p->graph->node[input];
+  if (used_as(p, input))
+    return hy_fail(HYLA_EVALUE, n->site, "stream: its input stands for '%s' already", used_as(p, input));
   hyla_shape row = table->shape;
   row.rank = table->shape.rank - 1;
   for (int i = 0; i < row.rank; i++) row.dim[i] = table->shape.dim[i + 1];
@@ -198,21 +213,15 @@ int hyla_problem_ready(hyla_problem *p, int differentiate) {
 }
 
 const char *hyla_problem_print(hyla_problem *p, const char *which) {
+  const hy_segment *s = p->n_segment ? &p->segment[0] : &(hy_segment){0};
   struct {
     const char *name;
     hyla_program *program;
-  } all[] = {{"init", p->init_program},
-             {"step", p->n_segment ? p->segment[0].step : NULL},
-             {"outer", p->outer_program},
-             {"step.vjp", p->n_segment ? p->segment[0].lean.vjp : NULL},
-             {"step.rich", p->n_segment ? p->segment[0].rich.step : NULL},
-             {"step.rich.vjp", p->n_segment ? p->segment[0].rich.vjp : NULL},
-             {"outer.vjp", p->outer_vjp},
-             {"init.vjp", p->init_vjp}};
-  for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
-    const char *a = all[i].name, *b = which;
-    while (*a && *a == *b) a++, b++;
-    if (*a == *b) return all[i].program ? hyla_program_print(all[i].program) : "";
-  }
-  return "";
+  } all[] = {{"init", p->init_program},   {"step", s->step},
+             {"outer", p->outer_program}, {"step.vjp", s->lean.vjp},
+             {"outer.vjp", p->outer_vjp}, {"init.vjp", p->init_vjp},
+             {"step.rich", s->rich.step}, {"step.rich.vjp", s->rich.vjp}};
+  for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+    if (!strcmp(all[i].name, which)) return all[i].program ? hyla_program_print(all[i].program) : "not planned (yet)";
+  return "no such program";
 }

@@ -6,9 +6,7 @@
 
 static const double residual_budget = 0x1p29; /* where nobody set one */
 
-static size_t room(size_t bytes) { return (bytes + 63) & ~(size_t)63; }
-
-static size_t residual_bytes(const hy_adjoint *a, int i) {
+size_t hy_residual_bytes(const hy_adjoint *a, int i) {
   return (size_t)hy_shape_size(&a->residual[i]) * hy_dtype_size(a->residual[i].dtype);
 }
 
@@ -46,7 +44,7 @@ void hy_trajectory_close(hy_trajectory *r) {
 static void bind_residuals(const hy_adjoint *a, char *at, char **residual) {
   for (int i = 0; i < a->n_residual; i++) {
     residual[i] = at;
-    at += room(residual_bytes(a, i));
+    at += hy_aligned(hy_residual_bytes(a, i));
   }
 }
 
@@ -57,7 +55,7 @@ void hy_trajectory_keep(hy_trajectory *r, const hyla_problem *p, const hy_segmen
   for (int i = 0; i < p->n_state; i++) {
     if (!a->stored[i]) continue;
     memcpy(to, state + p->state_layout.offset[i], hy_layout_size(&p->state_layout, i));
-    to += room(hy_layout_size(&p->state_layout, i));
+    to += hy_aligned(hy_layout_size(&p->state_layout, i));
   }
   bind_residuals(a, to, residual);
 }
@@ -69,7 +67,7 @@ void hy_trajectory_bind(const hy_trajectory *r, const hyla_problem *p, const hy_
   for (int i = 0; i < p->n_state; i++) {
     if (!a->stored[i]) continue;
     in[i] = from;
-    from += room(hy_layout_size(&p->state_layout, i));
+    from += hy_aligned(hy_layout_size(&p->state_layout, i));
   }
   bind_residuals(a, from, residual);
 }

@@ -99,13 +99,11 @@ hy_ref hy_graph_copy_node(hyla_graph *to, const hy_node *node, const hy_ref *in)
 
 int hyla_graph_input(hyla_graph *g, const char *name, const hyla_shape *shape, const char *site) {
   hy_node node = {.op = HY_OP_input, .shape = *shape};
-  node.name = hy_graph_intern(g, name ? name : "input");
-  if (!node.name) return HYLA_ENOMEM;
-  for (int i = 0; i < shape->rank; i++)
-    if (shape->dim[i] < 1)
-      return hy_fail(HYLA_ESHAPE, site, "input '%s': every dimension must be at least 1, got %s", name,
-                     hy_shape_show(shape).s);
-  return append(g, &node, site);
+  if (!name) name = "input";
+  int status = hy_shape_check(name, shape, site);
+  if (status) return status;
+  node.name = hy_graph_intern(g, name);
+  return node.name ? append(g, &node, site) : HYLA_ENOMEM;
 }
 
 int hyla_graph_constant(hyla_graph *g, hyla_tensor *t, const char *site) {
@@ -127,6 +125,14 @@ int hyla_graph_apply(hyla_graph *g, int op, const hyla_attr *attr, int n, const 
   int status = hyla_infer(op, attr, n, shape, site, &node.shape);
   if (status) return status;
   if (attr) node.attr = *attr;
+  if (op == HY_OP_fill) { /* as it will be stored, so that every pass sees the same number */
+    double value = node.attr.f[0];
+    if (node.shape.dtype == HYLA_INT32 && !(value > -0x1p31 - 1 && value < 0x1p31))
+      return hy_fail(HYLA_EVALUE, site, "fill: %.9g is no int32", value);
+    node.attr.f[0] = node.shape.dtype == HYLA_FLOAT32 ? (float)value
+                     : node.shape.dtype == HYLA_INT32 ? (int32_t)value
+                                                      : value;
+  }
   return append(g, &node, site);
 }
 

@@ -22,7 +22,7 @@ static int want_attrs(const hy_infer *q, int n) {
   return hy_fail(HYLA_EVALUE, q->site, "%s: expected %d attributes, got %d", NAME(q), n, q->attr->n);
 }
 
-/* Dimensions are at least 1 and their product stays within what a 64-bit size in bytes can say. */
+/* Dimensions are at least 1, and elements can be counted in 31 bits. */
 static int want_dims(const hy_infer *q, const hyla_shape *s) {
   double size = 1;
   if (s->rank < 0 || s->rank > HYLA_MAX_RANK)
@@ -32,7 +32,7 @@ static int want_dims(const hy_infer *q, const hyla_shape *s) {
       return hy_fail(HYLA_ESHAPE, q->site, "%s: expected every dimension to be at least 1, got %s", NAME(q), SHOW(s));
     size *= s->dim[i];
   }
-  if (size > 0x1p40) return hy_fail(HYLA_ESHAPE, q->site, "%s: %s is too large", NAME(q), SHOW(s));
+  if (size >= 0x1p31) return hy_fail(HYLA_ESHAPE, q->site, "%s: %s is too large", NAME(q), SHOW(s));
   return 0;
 }
 
@@ -188,7 +188,7 @@ int hy_shape_slice(const hy_infer *q, hyla_shape *out) {
     if (start < 0 || stop > q->in[0].dim[i] || start >= stop || step < 1)
       return hy_fail(HYLA_ESHAPE, q->site, "slice: expected a part of axis %d of %s, got elements %d to %d by %d",
                      i + 1, SHOW(&q->in[0]), start + 1, stop, step);
-    out->dim[i] = (stop - start + step - 1) / step;
+    out->dim[i] = 1 + (stop - start - 1) / step;
   }
   return 0;
 }
@@ -202,7 +202,10 @@ int hy_shape_pad(const hy_infer *q, hyla_shape *out) {
     if (before < 0 || after < 0 || between < 0)
       return hy_fail(HYLA_EVALUE, q->site, "pad: expected counts of at least 0, got %d, %d, %d along axis %d", before,
                      after, between, i + 1);
-    out->dim[i] = before + after + q->in[0].dim[i] + (q->in[0].dim[i] - 1) * between;
+    int64_t size = (int64_t)before + after + q->in[0].dim[i] + (q->in[0].dim[i] - 1) * (int64_t)between;
+    if (size > INT32_MAX)
+      return hy_fail(HYLA_ESHAPE, q->site, "pad: axis %d would have %lld elements", i + 1, (long long)size);
+    out->dim[i] = (int32_t)size;
   }
   return want_dims(q, out);
 }
@@ -221,6 +224,8 @@ int hy_shape_concat(const hy_infer *q, hyla_shape *out) {
     if (!fits)
       return hy_fail(HYLA_ESHAPE, q->site, "concat: expected tensors alike but for axis %d, got %s and %s", axis + 1,
                      SHOW(&q->in[0]), SHOW(s));
+    if (s->dim[axis] > INT32_MAX - out->dim[axis])
+      return hy_fail(HYLA_ESHAPE, q->site, "concat: the result is too large");
     out->dim[axis] += s->dim[axis];
   }
   return want_dims(q, out);
@@ -304,6 +309,14 @@ int hy_shape_one_hot(const hy_infer *q, hyla_shape *out) {
   return status;
 }
 
+/* The type of a declared value. */
+int hy_shape_check(const char *what, const hyla_shape *s, const char *site) {
+  const hy_infer q = {.op = HY_OP_input, .site = site};
+  int status = want_dtype(&q, s->dtype);
+  if (!status) status = want_dims(&q, s);
+  return status ? hy_fail_within(status, "'%s': ", what) : 0;
+}
+
 int hyla_infer(int op, const hyla_attr *attr, int n, const hyla_shape *in, const char *site, hyla_shape *out) {
   static const hyla_attr none = {0};
   if (op < 0 || op >= HY_OP_COUNT) return hy_fail(HYLA_EVALUE, site, "unknown operation %d", op);
@@ -311,6 +324,8 @@ int hyla_infer(int op, const hyla_attr *attr, int n, const hyla_shape *in, const
   if ((info->arity >= 0 && n != info->arity) || n > HYLA_MAX_INPUTS)
     return hy_fail(HYLA_EVALUE, site, "%s: expected %d operands, got %d", info->name,
                    info->arity >= 0 ? info->arity : HYLA_MAX_INPUTS, n);
+  if (attr && (attr->n < 0 || attr->n > HYLA_MAX_ATTR))
+    return hy_fail(HYLA_EVALUE, site, "%s: expected at most %d attributes, got %d", info->name, HYLA_MAX_ATTR, attr->n);
   hyla_shape shape = {0};
   int status = info->shape(&(hy_infer){op, n, attr ? attr : &none, in, site}, &shape);
   if (!status) *out = shape;

@@ -31,6 +31,8 @@ double hyla_method_steps(const hyla_method *m) { return hy_problem_steps(m->driv
 
 int hyla_method_advance(hyla_method *m, double steps) {
   double T = hyla_method_steps(m), stop = m->driver.t + steps < T ? m->driver.t + steps : T;
+  if (!(steps >= 0))
+    return hy_fail(HYLA_EVALUE, NULL, "advance: expected a number of steps of at least 0, got %.9g", steps);
   int status = m->driver.started ? 0 : hy_fail(HYLA_ESTATE, NULL, "the method has not been started");
   while (!status && m->driver.t < stop) status = m->kind->step(m);
   return status;
@@ -38,26 +40,36 @@ int hyla_method_advance(hyla_method *m, double steps) {
 
 int hyla_method_response(hyla_method *m, double *f) { return hy_driver_outer(&m->driver, f); }
 
-int hyla_method_hypergradient(hyla_method *m, double *f, hyla_tensor *const *g) {
-  const hyla_problem *p = m->driver.problem;
-  if (!m->kind->hypergradient)
-    return hy_fail(HYLA_ESTATE, NULL, "method '%s' computes no hypergradient", m->kind->name);
+static int check_room(const hyla_problem *p, hyla_tensor *const *g) {
   for (int i = 0; i < p->n_hyper; i++)
     if (!g[i] || !hy_shape_equal(&g[i]->shape, &p->hyper_layout.shape[i]))
       return hy_fail(HYLA_ESHAPE, p->hyper[i].site, "hypergradient of '%s': expected room for %s, got %s",
                      p->hyper[i].name, hy_shape_show(&p->hyper_layout.shape[i]).s,
                      g[i] ? hy_shape_show(&g[i]->shape).s : "nothing");
-  int status = hyla_method_advance(m, hyla_method_steps(m));
+  return 0;
+}
+
+/* All of g or none: what can fail comes before the first copy. */
+static int give(const hyla_method *m, hyla_tensor *const *g) {
+  const hy_layout *l = &m->driver.problem->hyper_layout;
+  hyla_tensor **from = hy_calloc((size_t)l->n + 1, sizeof(hyla_tensor *));
+  int status = from ? 0 : HYLA_ENOMEM;
+  for (int i = 0; i < l->n && !status; i++) status = hy_tensor_wrap(&l->shape[i], m->g + l->offset[i], &from[i]);
+  for (int i = 0; i < l->n && !status; i++) status = hyla_tensor_copy(g[i], from[i]);
+  for (int i = 0; from && i < l->n; i++) hyla_tensor_drop(from[i]);
+  hy_free(from);
+  return status;
+}
+
+int hyla_method_hypergradient(hyla_method *m, double *f, hyla_tensor *const *g) {
+  if (!m->kind->hypergradient)
+    return hy_fail(HYLA_ESTATE, NULL, "method '%s' computes no hypergradient", m->kind->name);
+  int status = check_room(m->driver.problem, g);
+  if (!status) status = hyla_method_advance(m, hyla_method_steps(m));
   if (!status && !m->done) status = m->kind->hypergradient(m);
   if (status) return status;
   m->done = true;
-  for (int i = 0; i < p->n_hyper && !status; i++) {
-    hyla_tensor *from;
-    status = hy_tensor_wrap(&p->hyper_layout.shape[i], m->g + p->hyper_layout.offset[i], &from);
-    if (status) break;
-    status = hyla_tensor_copy(g[i], from);
-    hyla_tensor_drop(from);
-  }
+  status = give(m, g);
   if (!status) *f = m->f;
   return status;
 }

@@ -15,8 +15,6 @@ typedef struct reverse {
   double t;      /* the next adjoint step is that of step t */
 } reverse;
 
-typedef int run_program(hyla_program *, char *const *, char *const *);
-
 static int start(hyla_method *m) {
   reverse *r = (reverse *)m;
   r->backward = false;
@@ -26,25 +24,22 @@ static int start(hyla_method *m) {
 static int step(hyla_method *m) { return hy_driver_step(&m->driver, &((reverse *)m)->trajectory); }
 
 /* f = E(s_T, lambda), alpha = alpha_T, g = the direct term. */
-static int outer_adjoint(reverse *r, run_program *run) {
+static int outer_adjoint(reverse *r, hy_run *run) {
   hy_driver *d = &r->method.driver;
   const hyla_problem *p = d->problem;
-  union {
-    float f;
-    double d;
-  } e = {0};
+  hy_scalar e;
   hy_layout_bind(&p->hyper_layout, d->in, hy_layout_bind(&p->state_layout, d->in, 0, d->state), d->hyper);
   d->out[0] = (char *)&e;
   hy_layout_bind(&p->hyper_layout, d->out, hy_layout_bind(&p->state_layout, d->out, 1, r->alpha), r->method.g);
   int status = run(p->outer_vjp, d->in, d->out);
-  r->method.f = p->graph->node[p->outer].shape.dtype == HYLA_FLOAT32 ? e.f : e.d;
+  r->method.f = hy_scalar_value(p, &e);
   r->t = d->t;
   r->backward = !status;
   return status;
 }
 
 /* From alpha_t to alpha_{t-1}; g grows by alpha_t B_t. */
-static int adjoint_step(reverse *r, run_program *run) {
+static int adjoint_step(reverse *r, hy_run *run) {
   hy_driver *d = &r->method.driver, at = *d;
   const hyla_problem *p = d->problem;
   hy_driver_seek(&at, r->t - 1);
@@ -58,7 +53,7 @@ static int adjoint_step(reverse *r, run_program *run) {
   return status;
 }
 
-static int initial_adjoint(reverse *r, run_program *run) {
+static int initial_adjoint(reverse *r, hy_run *run) {
   hy_driver *d = &r->method.driver;
   const hyla_problem *p = d->problem;
   int n = hy_layout_bind(&p->state_layout, d->in, hy_layout_bind(&p->hyper_layout, d->in, 0, d->hyper), r->alpha);
@@ -75,29 +70,36 @@ static bool is_finite(const reverse *r) {
 
 /* alpha was overwritten on the way: sweep again from T, looking at every value. */
 static int explain_nonfinite(reverse *r) {
-  const char *where = "in the outer objective's adjoint: ";
   int status = outer_adjoint(r, hy_program_find_nonfinite);
-  while (!status && r->t > 0) status = adjoint_step(r, hy_program_find_nonfinite);
-  bool stepping = r->backward && r->t > 0;
-  if (!status) status = initial_adjoint(r, hy_program_find_nonfinite);
-  if (!status) status = hy_fail(HYLA_ENONFINITE, NULL, "the hypergradient is not finite");
   r->backward = false;
-  return stepping ? hy_fail_within(status, "hypergradient: adjoint of step %.0f: ", r->t)
-                  : hy_fail_within(status, "hypergradient: %s", where);
+  if (status) return hy_fail_within(status, "hypergradient: adjoint of the outer objective: ");
+  while (!status && r->t > 0)
+    if (!(status = hy_poll_interrupt())) status = adjoint_step(r, hy_program_find_nonfinite);
+  if (status) return hy_fail_within(status, "hypergradient: adjoint of step %.0f: ", r->t);
+  status = initial_adjoint(r, hy_program_find_nonfinite);
+  if (!status) status = hy_fail(HYLA_ENONFINITE, NULL, "not finite");
+  return hy_fail_within(status, "hypergradient: adjoint of the initial state: ");
+}
+
+/* Backwards to s_0. The sweep works in place: one that fails halfway begins anew, an interrupted one goes on. */
+static int sweep(reverse *r) {
+  int status = 0;
+  while (!status && r->t > 0) {
+    if ((status = hy_poll_interrupt())) return status;
+    status = adjoint_step(r, hy_program_run);
+    if (!status && !is_finite(r)) return explain_nonfinite(r);
+  }
+  if (!status) status = initial_adjoint(r, hy_program_run);
+  if (!status && !is_finite(r)) return explain_nonfinite(r);
+  r->backward = false;
+  return status;
 }
 
 static int hypergradient(hyla_method *m) {
   reverse *r = (reverse *)m;
   int status = r->backward ? 0 : outer_adjoint(r, hy_program_run);
   if (!status && !is_finite(r)) return explain_nonfinite(r);
-  while (!status && r->t > 0) {
-    status = hy_poll_interrupt();
-    if (!status) status = adjoint_step(r, hy_program_run);
-    if (!status && !is_finite(r)) return explain_nonfinite(r);
-  }
-  if (!status) status = initial_adjoint(r, hy_program_run);
-  if (!status && !is_finite(r)) return explain_nonfinite(r);
-  return status;
+  return status ? status : sweep(r);
 }
 
 static double bytes(const hyla_method *m) {

@@ -14,10 +14,9 @@ hy_item *hy_item_new(hy_plan *p, hy_item_run *run, const char *label, const hyla
   return it;
 }
 
-int hy_item_reads(hy_plan *p, hy_item *it, const hy_view *v) {
+int hy_item_reads(hy_item *it, const hy_view *v) {
   if (it->n_in == HYLA_MAX_INPUTS) return hy_fail(HYLA_EINTERNAL, NULL, "%s: too many operands", it->label);
   it->in[it->n_in++] = *v;
-  (void)p;
   return 0;
 }
 
@@ -45,7 +44,7 @@ int hy_view_materialise(hy_plan *p, hy_ref node, hy_view *v) {
   if (!it) return HYLA_ENOMEM;
   it->node = node;
   it->flops = (double)hy_view_size(v);
-  int status = hy_item_reads(p, it, &from);
+  int status = hy_item_reads(it, &from);
   if (!status) *v = hy_view_of(p, p->n_item - 1);
   return status;
 }
@@ -124,6 +123,7 @@ int hy_lower_map(hy_plan *p, hy_ref r) {
   hy_item *it = hy_item_new(p, run_map, hy_op_table[n->op].name, &n->shape, HY_ROWS);
   if (!it) return HYLA_ENOMEM;
   it->node = r;
+  it->in_place = true;
   it->map = hy_kernel_map(n->op, n->shape.dtype);
   if (!it->map)
     return hy_fail(HYLA_ETYPE, n->site, "%s: no such operation on %s", hy_op_table[n->op].name,
@@ -131,7 +131,7 @@ int hy_lower_map(hy_plan *p, hy_ref r) {
   it->flops = hy_op_table[n->op].flops * (double)hy_shape_size(&n->shape);
   for (int j = 0; j < n->n_in; j++) {
     const hy_view *v = &p->view[n->in[j]];
-    int status = hy_item_reads(p, it, v);
+    int status = hy_item_reads(it, v);
     if (status) return status;
     /* What is neither whole and in order nor one element is first brought in order, a tile at a time. */
     it->operand[j].stride = hy_view_scalar(v) ? 0 : hy_view_contiguous(v) ? 1 : -1;
@@ -150,7 +150,7 @@ int hy_lower_cast(hy_plan *p, hy_ref r) {
   it->node = r;
   it->p[0] = p->item[x.item].shape.dtype;
   it->flops = (double)hy_shape_size(&n->shape);
-  status = hy_item_reads(p, it, &x);
+  status = hy_item_reads(it, &x);
   p->view[r] = hy_view_of(p, p->n_item - 1);
   return status;
 }
@@ -208,7 +208,7 @@ int hy_lower_slice(hy_plan *p, hy_ref r) {
 
 /* ---- movement that writes ---- */
 
-/* Operand j goes to the places offset p[0..] on; strides of the places are in in[n_in].. of a private table. */
+/* The operand goes to every (between + 1)-th place after `before`, zeros to the others. */
 static int run_pad(const hy_item *it, const hy_block *b) {
   const hyla_shape *s = &it->shape;
   const hyla_attr *a = &b->program->plan.graph->node[it->node].attr;
@@ -255,7 +255,7 @@ static int lower_writer(hy_plan *p, hy_ref r, hy_item_run *run) {
   it->p[0] = n->attr.v[0];
   it->flops = (double)hy_shape_size(&n->shape);
   int status = 0;
-  for (int j = 0; j < n->n_in && !status; j++) status = hy_item_reads(p, it, &part[j]);
+  for (int j = 0; j < n->n_in && !status; j++) status = hy_item_reads(it, &part[j]);
   p->view[r] = hy_view_of(p, p->n_item - 1);
   return status;
 }

@@ -61,7 +61,7 @@ static hy_item *indexed(hy_plan *p, hy_ref r, hy_item_run *run, hy_split split, 
   }
   it->node = r;
   it->flops = (double)hy_shape_size(&n->shape);
-  for (int j = 0; j < n->n_in && !*status; j++) *status = hy_item_reads(p, it, &x[j]);
+  for (int j = 0; j < n->n_in && !*status; j++) *status = hy_item_reads(it, &x[j]);
   p->view[r] = hy_view_of(p, p->n_item - 1);
   return it;
 }

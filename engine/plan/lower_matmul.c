@@ -52,18 +52,10 @@ static int run_join(const hy_item *it, const hy_block *b) {
   return 0;
 }
 
-/* p: m, n, k, tile rows of the result or columns (flag[0]); per operand the leading dimension and transposition */
-typedef struct gemm_operand {
-  bool transposed;
-  int64_t ld;
-} gemm_operand;
-
-static gemm_operand operand_of(const hy_view *v) {
-  int r = v->rank;
-  bool t = v->dim[r - 1] != 1 && v->stride[r - 1] != 1;
-  int64_t ld = t ? v->stride[r - 1] : v->stride[r - 2];
-  int64_t least = t ? v->dim[r - 2] : v->dim[r - 1];
-  return (gemm_operand){t, ld > least ? ld : least};
+/* p: m, n, k, rows of a tile (columns where flag[0]); flag[1], flag[2]: x, y transposed */
+static int64_t row_stride(const hy_view *v) {
+  int64_t least = v->dim[v->rank - 1], stride = v->stride[v->rank - 2];
+  return stride > least ? stride : least;
 }
 
 static int64_t batch_offset(const hy_view *v, int64_t batch) {
@@ -79,15 +71,16 @@ static int run_tiles(const hy_item *it, const hy_block *b) {
   const hy_view *x = &it->in[0], *y = &it->in[1];
   int64_t m = it->p[0], n = it->p[1], k = it->p[2], tile = it->p[3], along = it->flag[0] ? n : m;
   int64_t tiles = (along + tile - 1) / tile;
-  gemm_operand X = operand_of(x), Y = operand_of(y);
+  bool tx = it->flag[1], ty = it->flag[2];
+  int64_t x_row = row_stride(x), y_row = row_stride(y), x_step = tx ? 1 : x_row, y_step = ty ? y_row : 1;
   for (int64_t u = b->lo; u < b->hi; u++) {
     int64_t batch = u / tiles, lo = u % tiles * tile, size = along - lo < tile ? along - lo : tile;
-    int64_t at_x = batch_offset(x, batch) + (it->flag[0] ? 0 : lo * x->stride[x->rank - 2]);
-    int64_t at_y = batch_offset(y, batch) + (it->flag[0] ? lo * y->stride[y->rank - 1] : 0);
+    int64_t at_x = batch_offset(x, batch) + (it->flag[0] ? 0 : lo * x_step);
+    int64_t at_y = batch_offset(y, batch) + (it->flag[0] ? lo * y_step : 0);
     int64_t at = batch * m * n + (it->flag[0] ? lo : lo * n), e = (int64_t)it->element;
-    hy_kernel_gemm(X.transposed, Y.transposed, it->flag[0] ? m : size, it->flag[0] ? size : n, k,
-                   hy_result(it, b, 0) + at * e, n, hy_operand(it, b, 0, 0) + at_x * e, X.ld,
-                   hy_operand(it, b, 1, 0) + at_y * e, Y.ld, it->shape.dtype);
+    hy_kernel_gemm(tx, ty, it->flag[0] ? m : size, it->flag[0] ? size : n, k, hy_result(it, b, 0) + at * e, n,
+                   hy_operand(it, b, 0, 0) + at_x * e, x_row, hy_operand(it, b, 1, 0) + at_y * e, y_row,
+                   it->shape.dtype);
   }
   return 0;
 }
@@ -180,8 +173,8 @@ static int lower_rows(hy_plan *p, hy_ref r, hy_view A, hy_view B, hy_view *out) 
   it->p[1] = m;
   it->p[2] = leading(&A);
   it->flops = 2.0 * (double)n * (double)k * (double)m;
-  if (!status) status = hy_item_reads(p, it, &A);
-  if (!status) status = hy_item_reads(p, it, &W);
+  if (!status) status = hy_item_reads(it, &A);
+  if (!status) status = hy_item_reads(it, &W);
   *out = hy_view_of(p, p->n_item - 1);
   return status;
 }
@@ -205,8 +198,8 @@ static int lower_gram(hy_plan *p, hy_ref r, hy_view X, hy_view G, hy_view *out) 
   it->p[2] = leading(&X);
   it->p[3] = leading(&G);
   it->flops = 2.0 * (double)n * (double)k * (double)m;
-  status = hy_item_reads(p, it, &X);
-  if (!status) status = hy_item_reads(p, it, &G);
+  status = hy_item_reads(it, &X);
+  if (!status) status = hy_item_reads(it, &G);
   hy_view parts = hy_view_of(p, p->n_item - 1);
   if (status || !(it = product_item(p, r, run_join, "join", n, m, HY_ROWS))) return status ? status : HYLA_ENOMEM;
   it->map = hy_kernel_map(HY_OP_add, it->shape.dtype);
@@ -214,71 +207,71 @@ static int lower_gram(hy_plan *p, hy_ref r, hy_view X, hy_view G, hy_view *out) 
   it->p[0] = chunks.n;
   it->p[1] = n * m;
   it->flops = (double)(chunks.n * n * m);
-  status = hy_item_reads(p, it, &parts);
+  status = hy_item_reads(it, &parts);
   *out = hy_view_of(p, p->n_item - 1);
   return status;
 }
 
-/* One of the two, for m few; false in *done where neither fits. */
-static int lower_few(hy_plan *p, hy_ref r, const hy_view *A, const hy_view *B, hy_view *out, bool *done) {
-  hy_view At = transposed(A);
-  *done = B->dim[1] <= HY_FEW;
+/* op(x) op(y) for m few, as one of the two; false in *done where neither fits. Only shapes and the node's own
+ * transpositions decide, never how a factor happens to lie in memory: the same node is the same kernel in every program. */
+static int lower_few(hy_plan *p, hy_ref r, hy_view x, bool tx, hy_view y, bool ty, hy_view *out, bool *done) {
+  int64_t k = x.dim[tx ? 0 : 1], m = y.dim[ty ? 0 : 1];
+  *done = m <= HY_FEW && (!tx || k >= LONG);
   if (!*done) return 0;
-  if (rows_contiguous(p, A)) return lower_rows(p, r, *A, *B, out);
-  if (rows_contiguous(p, &At) && A->dim[1] >= LONG) return lower_gram(p, r, At, *B, out);
-  *done = false;
-  return 0;
+  int status = rows_contiguous(p, &x) ? 0 : hy_view_materialise(p, r, &x);
+  if (status) return status;
+  if (ty) y = transposed(&y);
+  return tx ? lower_gram(p, r, x, y, out) : lower_rows(p, r, x, y, out);
 }
 
+/* BLAS takes factors whose rows are contiguous; batches may lie apart. */
 static int make_gemm_operand(hy_plan *p, hy_ref r, hy_view *v) {
-  int rank = v->rank;
-  hy_view t = transposed(v), last = *v;
-  last.rank = t.rank = 2;
+  hy_view last = {.item = v->item, .rank = 2};
   for (int i = 0; i < 2; i++) {
-    last.dim[i] = v->dim[rank - 2 + i], last.stride[i] = v->stride[rank - 2 + i];
-    t.dim[i] = v->dim[rank - 1 - i], t.stride[i] = v->stride[rank - 1 - i];
+    last.dim[i] = v->dim[v->rank - 2 + i];
+    last.stride[i] = v->stride[v->rank - 2 + i];
   }
-  return rows_contiguous(p, &last) || rows_contiguous(p, &t) ? 0 : hy_view_materialise(p, r, v);
+  return rows_contiguous(p, &last) ? 0 : hy_view_materialise(p, r, v);
 }
 
-static int lower_tiles(hy_plan *p, hy_ref r, hy_view A, hy_view B) {
+static int lower_tiles(hy_plan *p, hy_ref r, hy_view x, bool tx, hy_view y, bool ty) {
   const hyla_shape *s = &p->graph->node[r].shape;
-  int status = make_gemm_operand(p, r, &A);
-  if (!status) status = make_gemm_operand(p, r, &B);
+  int status = make_gemm_operand(p, r, &x);
+  if (!status) status = make_gemm_operand(p, r, &y);
   hy_item *it = status ? NULL : hy_item_new(p, run_tiles, "matmul", s, HY_TILES);
   if (!it) return status ? status : HYLA_ENOMEM;
-  int64_t m = s->dim[s->rank - 2], n = s->dim[s->rank - 1], k = A.dim[A.rank - 1], batch = hy_shape_size(s) / (m * n);
+  int64_t m = s->dim[s->rank - 2], n = s->dim[s->rank - 1], k = x.dim[tx ? x.rank - 2 : x.rank - 1];
+  int64_t batch = hy_shape_size(s) / (m * n);
   it->node = r;
   it->flops = 2.0 * (double)m * (double)n * (double)k * (double)batch;
   it->p[0] = m;
   it->p[1] = n;
   it->p[2] = k;
   it->flag[0] = n > m;
+  it->flag[1] = tx;
+  it->flag[2] = ty;
   int64_t along = it->flag[0] ? n : m, tiles = (int64_t)(it->flops / (double)batch / 4e6) + 1;
   if (tiles > 16) tiles = 16;
   it->p[3] = (along + tiles - 1) / tiles;
   if (tiles > 1) it->p[3] = (it->p[3] + 15) / 16 * 16;
   it->extent = batch * ((along + it->p[3] - 1) / it->p[3]);
-  status = hy_item_reads(p, it, &A);
-  if (!status) status = hy_item_reads(p, it, &B);
+  status = hy_item_reads(it, &x);
+  if (!status) status = hy_item_reads(it, &y);
   p->view[r] = hy_view_of(p, p->n_item - 1);
   return status;
 }
 
 int hy_lower_matmul(hy_plan *p, hy_ref r) {
   const hy_node *n = &p->graph->node[r];
-  hy_view A = p->view[n->in[0]], B = p->view[n->in[1]], out;
-  if (n->attr.v[0]) A = transposed(&A);
-  if (n->attr.v[1]) B = transposed(&B);
-  bool done = false;
-  int status = A.rank == 2 ? lower_few(p, r, &A, &B, &out, &done) : 0;
-  if (!status && !done && A.rank == 2) {
-    hy_view At = transposed(&A), Bt = transposed(&B);
-    status = lower_few(p, r, &Bt, &At, &out, &done);
+  hy_view x = p->view[n->in[0]], y = p->view[n->in[1]], out;
+  bool tx = n->attr.v[0] != 0, ty = n->attr.v[1] != 0, done = false;
+  int status = x.rank == 2 ? lower_few(p, r, x, tx, y, ty, &out, &done) : 0;
+  if (!status && !done && x.rank == 2) { /* (op(x) op(y))' = op(y)' op(x)' */
+    status = lower_few(p, r, y, !ty, x, !tx, &out, &done);
     if (!status && done) out = transposed(&out);
   }
   if (status) return status;
-  if (!done) return lower_tiles(p, r, A, B);
+  if (!done) return lower_tiles(p, r, x, tx, y, ty);
   p->view[r] = out;
   return 0;
 }

@@ -73,6 +73,7 @@ static int reduce_inner(hy_plan *p, hy_ref r, hy_view *v, unsigned axes, int whi
   it->node = r;
   it->p[0] = L;
   it->p[1] = which;
+  it->in_place = which == SOFTMAX;
   it->p[2] = it->row / (which == SOFTMAX ? L : 1); /* reductions in one row of the result */
   if (!keep && which == SOFTMAX) {                 /* the whole value is one reduction: one row */
     it->rows = it->extent = 1;
@@ -80,7 +81,7 @@ static int reduce_inner(hy_plan *p, hy_ref r, hy_view *v, unsigned axes, int whi
     it->p[2] = 1;
   }
   it->flops = hy_op_table[n->op].flops * (double)hy_view_size(v);
-  status = hy_item_reads(p, it, v);
+  status = hy_item_reads(it, v);
   if (!status && it->rows != (v->rank ? v->dim[0] : 1)) { /* operand rows are counted like the result's */
     it->in[0].rank = 1;
     it->in[0].dim[0] = 1;
@@ -108,7 +109,7 @@ static int reduce_rows(hy_plan *p, hy_ref r, hy_view *v, int which) {
   it->p[0] = L;
   it->p[1] = which;
   it->flops = (double)hy_view_size(v);
-  status = hy_item_reads(p, it, v);
+  status = hy_item_reads(it, v);
   hy_view from = hy_view_of(p, p->n_item - 1);
   if (status || !(it = hy_item_new(p, run_join, "join", &whole, HY_ROWS))) return status ? status : HYLA_ENOMEM;
   it->node = r;
@@ -117,7 +118,7 @@ static int reduce_rows(hy_plan *p, hy_ref r, hy_view *v, int which) {
   it->p[2] = chunks.n;
   it->whole = 1;
   it->flops = (double)hy_shape_size(&parts);
-  status = hy_item_reads(p, it, &from);
+  status = hy_item_reads(it, &from);
   *v = hy_view_of(p, p->n_item - 1);
   return status;
 }

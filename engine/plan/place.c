@@ -4,8 +4,6 @@
 #include <stdlib.h>
 
 static const size_t cache_bytes = 160 << 10; /* a block's rows of all that a phase touches: about half of a small L2 */
-static size_t aligned(size_t n) { return (n + 63) & ~(size_t)63; }
-
 /* last[i]: the last phase that reads item i; local[i]: all readers are in its own phase, row by row */
 static void find_readers(const hy_plan *p, int *last, bool *local) {
   for (int i = 0; i < p->n_item; i++) {
@@ -106,13 +104,14 @@ static int place_scratch(hy_plan *p, hy_phase *ph, const bool *local) {
     for (int j = 0; it->map && j < it->n_in && j < 3 && !status; j++) {
       if (it->operand[j].stride >= 0) continue;
       size_t offset;
-      status = shelve(&s, aligned((size_t)(ph->block * it->row) * it->element), k, k, &offset);
+      status = shelve(&s, hy_aligned((size_t)(ph->block * it->row) * it->element), k, k, &offset);
       it->operand[j].scratch = (int64_t)offset;
     }
     if (!status && local[p->order[k]]) {
       int until = last_in_phase(p, ph, p->order[k]);
       it->place = HY_IN_SCRATCH;
-      status = shelve(&s, aligned((size_t)(ph->block * it->row) * it->element), k, until > k ? until : k, &it->offset);
+      status = shelve(&s, hy_aligned((size_t)(ph->block * it->row) * it->element), k, until > k ? until : k,
+                      &it->offset);
     }
   }
   ph->scratch = s.top;
@@ -129,7 +128,7 @@ static int place_arena(hy_plan *p, const int *last) {
       hy_item *it = &p->item[p->order[i]];
       if (it->place != HY_IN_NOWHERE) continue;
       it->place = HY_IN_ARENA;
-      status = shelve(&s, aligned(it->bytes), k, last[p->order[i]], &it->offset);
+      status = shelve(&s, hy_aligned(it->bytes), k, last[p->order[i]], &it->offset);
     }
   p->arena_bytes = s.top;
   hy_free(s.slot);

@@ -56,6 +56,7 @@ struct hy_item {
   int64_t extent; /* what is split: rows of the value, rows contracted (parts), tiles */
   int n_in;
   hy_view in[HYLA_MAX_INPUTS];
+  bool in_place;  /* the kernel may write where it reads, element by element */
   uint32_t whole; /* bits of the operands that every row needs in full: tables, right factors */
   /* operands of maps: read in place, or copied to a tile of scratch first */
   struct {
@@ -64,7 +65,7 @@ struct hy_item {
   } operand[3]; /* stride 1, 0, or -1: tile at `scratch` */
   hy_map_kernel *map;
   int64_t p[4]; /* the kernel's sizes; meaning beside each run function */
-  bool flag[2];
+  bool flag[3];
   hy_sparse *sparse; /* owned by the constant's storage */
   double fill;       /* leaves: the value, in the dtype of shape, stored in `bits` */
   union {
@@ -136,7 +137,7 @@ void hy_view_permute(hy_view *v, const int32_t *perm);
 /* ---- lower.c and lower_*.c: nodes to items ---- */
 int hy_lower(hy_plan *p, const hy_ref *in, const hy_ref *out);
 hy_item *hy_item_new(hy_plan *p, hy_item_run *run, const char *label, const hyla_shape *shape, hy_split split);
-int hy_item_reads(hy_plan *p, hy_item *it, const hy_view *v); /* appends an operand */
+int hy_item_reads(hy_item *it, const hy_view *v);             /* appends an operand */
 int hy_view_materialise(hy_plan *p, hy_ref node, hy_view *v); /* a contiguous copy takes the view's place */
 int hy_view_make_contiguous(hy_plan *p, hy_ref node, hy_view *v);
 int hy_lower_output_copy(hy_plan *p, int output, const hy_view *v, int level);
@@ -149,9 +150,6 @@ hy_lowering hy_lower_leaf, hy_lower_alias, hy_lower_map, hy_lower_cast, hy_lower
 /* ---- schedule.c: levels and phases; place.c: memory ---- */
 int hy_schedule(hy_plan *p, const hy_ref *out);
 int hy_place_values(hy_plan *p);
-
-/* ---- execute.c ---- */
-static inline char *hy_item_base(const hy_block *b, const hy_item *it);
 
 /* ---- program.c ---- */
 struct hyla_program {
@@ -171,6 +169,7 @@ int hy_program_new(hyla_graph *g, int n_in, const hy_ref *in, int n_out, const h
                    hyla_program **p);
 int hy_program_run(hyla_program *p, char *const *in, char *const *out);
 bool hy_program_reads(const hyla_program *p, int input);
+typedef int hy_run(hyla_program *p, char *const *in, char *const *out); /* hy_program_run, or the one below */
 /* Runs again, looking at every value: HYLA_ENONFINITE names the operation and its line, or 0 when all are finite. */
 int hy_program_find_nonfinite(hyla_program *p, char *const *in, char *const *out);
 size_t hy_program_bytes(const hyla_program *p);

@@ -106,15 +106,13 @@ static int borrow(hyla_tensor *t, const hyla_shape *want, int i, hyla_tensor **o
   return status ? status : hyla_tensor_copy(*out, t);
 }
 
-static int receive(hyla_tensor *t, const hyla_shape *want, int i, hyla_tensor **out) {
-  if (!t) return hyla_tensor_new(want, out);
-  if (!hy_shape_equal(&t->shape, want) || !hyla_tensor_contiguous(t))
-    return hy_fail(HYLA_ESHAPE, NULL, "program: output %d: expected a contiguous %s, got %s", i + 1,
-                   hy_shape_show(want).s, hy_shape_show(&t->shape).s);
-  *out = hyla_tensor_keep(t);
-  return 0;
+static int check_output(const hyla_tensor *t, const hyla_shape *want, int i) {
+  if (!t || hy_shape_equal(&t->shape, want)) return 0;
+  return hy_fail(HYLA_ESHAPE, NULL, "program: output %d: expected %s, got %s", i + 1, hy_shape_show(want).s,
+                 hy_shape_show(&t->shape).s);
 }
 
+/* Results are made apart and given at the end: a failure leaves every output as it was, and an output may be an input. */
 int hyla_program_run(hyla_program *p, hyla_tensor *const *in, hyla_tensor **out) {
   int n_in = p->plan.n_in, n_out = p->plan.n_out, n = n_in + n_out, status = 0;
   hyla_tensor **held = hy_calloc((size_t)n + 1, sizeof(hyla_tensor *));
@@ -122,11 +120,14 @@ int hyla_program_run(hyla_program *p, hyla_tensor *const *in, hyla_tensor **out)
   if (!held || !at) status = HYLA_ENOMEM;
   for (int i = 0; i < n_in && !status; i++)
     if (p->plan.reads[i]) status = borrow(in[i], &p->in_shape[i], i, &held[i]);
-  for (int i = 0; i < n_out && !status; i++) status = receive(out[i], &p->out_shape[i], i, &held[n_in + i]);
+  for (int i = 0; i < n_out && !status; i++) status = check_output(out[i], &p->out_shape[i], i);
+  for (int i = 0; i < n_out && !status; i++) status = hyla_tensor_new(&p->out_shape[i], &held[n_in + i]);
   for (int i = 0; i < n && !status; i++) at[i] = held[i] ? first(held[i]) : NULL;
   if (!status) status = hy_program_run(p, at, at + n_in);
-  for (int i = 0; i < n_out && !status; i++)
-    if (!out[i]) out[i] = hyla_tensor_keep(held[n_in + i]);
+  for (int i = 0; i < n_out && !status; i++) {
+    if (out[i]) status = hyla_tensor_copy(out[i], held[n_in + i]);
+    else out[i] = hyla_tensor_keep(held[n_in + i]);
+  }
   for (int i = 0; held && i < n; i++) hyla_tensor_drop(held[i]);
   hy_free(held);
   hy_free(at);

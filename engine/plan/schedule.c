@@ -70,7 +70,7 @@ static bool safe_to_overwrite(const hy_plan *p, const hy_item *writer, int index
           !hy_view_by_rows(v, writer->extent, writer->row))
         return false;
       bool in_order = hy_view_contiguous(v) && hy_view_size(v) == writer->rows * writer->row;
-      if (i == index && !in_order) return false;
+      if (i == index && !(it->in_place && in_order)) return false;
     }
   }
   return true;

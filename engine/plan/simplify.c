@@ -5,7 +5,7 @@
 #include <string.h>
 
 typedef struct simplifier {
-  hyla_graph *from, *to;
+  hyla_graph *to;
   hy_ref *table; /* open addressing over nodes of `to` */
   int slots;     /* a power of two */
 } simplifier;
@@ -221,7 +221,7 @@ static hy_ref simplified(simplifier *s, hy_node n) {
 }
 
 int hy_simplify(hyla_graph *g, const uint8_t *mark, hyla_graph **simple, hy_ref *map) {
-  simplifier s = {.from = g};
+  simplifier s = {0};
   int status = hyla_graph_new(&s.to);
   for (hy_ref r = 0; r < g->count && !status; r++) {
     map[r] = -1;

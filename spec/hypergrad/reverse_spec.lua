@@ -138,19 +138,12 @@ describe("Reverse-HG", function()
   end)
 end)
 
--- Softmax regression on 200 examples of which half have a wrong label; one weight an example.
+-- Softmax regression on 200 digits of which half have a wrong label; one weight an example.
 describe("Reverse-HG on data with wrong labels", function()
-  local n, width, classes = 200, 8, 3
-  local function examples(stream)
-    local x = hyla.normal { seed = 11 } ({ n, width }, "float64", stream)
-    local direction = hyla.normal { seed = 12 } ({ width, classes }, "float64")
-    return x, x:matmul(direction):argmax()
-  end
-  local x, y = examples(1)
-  local valid_x, valid_y = examples(2)
-  local labels = y:totable()
-  for i = 1, n, 2 do labels[i] = (labels[i] + 1) % classes end
-  y = hyla.tensor(labels, "int32")
+  local n, classes = 200, 10
+  local train, valid = hyla.data("digits", { n = 2 * n }):split({ n, n }, 11)
+  train = train:corrupt_labels(0.5, 12)
+  local x, y, valid_x, valid_y, width = train.x, train.y, valid.x, valid.y, train.width
 
   local function cleaning()
     local W, b = hyla.weight("W", { width, classes }, hyla.zeros), hyla.weight("b", { classes }, hyla.zeros)

@@ -344,4 +344,26 @@ describe("where a derivative is infinite or undefined", function()
     local bar = g:vjp(g:apply("pow", nil, x, b), nil, { b })
     assert.equal(0, (builder.elements(g:program { bar }()))[0])
   end)
+
+  it("x^b has no derivative in b at x < 0, and says so", function()
+    local g = builder.new()
+    local x, b = g:constant(builder.make({ 1 }, function() return -2 end)), g:input(builder.make({ 1 }, function() return 3 end))
+    local slope_b = (builder.elements(g:program { (g:vjp(g:apply("pow", nil, x, b), nil, { b })) }()))[0]
+    assert.is_true(slope_b ~= slope_b)
+  end)
+end)
+
+describe("a shape", function()
+  it("is refused where it cannot be counted", function()
+    local g = builder.new()
+    local x = g:input(builder.make({ 2 }, any))
+    assert.same({ 1 }, (g:dims(g:apply("slice", { v = { 0, 2, 2 ^ 31 - 1 } }, x))))
+    fails(function() g:apply("pad", { v = { 2 ^ 31 - 1, 2 ^ 31 - 1, 2 } }, x) end, "spec.lua:3: pad: axis 1 would have")
+    fails(function() g:apply("fill", { v = { 0, 2 ^ 16, 2 ^ 16 } }) end, "too large")
+    local shape = builder.shape({ 3 })
+    shape.rank = 9
+    assert.equal(C.HYLA_ESHAPE, C.hyla_graph_input(g.handle, "x", shape, nil))
+    shape.rank, shape.dtype = 1, 7
+    assert.equal(C.HYLA_ETYPE, C.hyla_graph_input(g.handle, "x", shape, nil))
+  end)
 end)

@@ -115,6 +115,21 @@ describe("the dynamics", function()
     agrees(p, { builder.make({}, function() return 0.3 end) })
   end)
 
+  it("does not let a product overwrite the rows it reads", function()
+    for _, s in ipairs { { 5, 8 }, { 200, 30 }, { 300, 40 } } do
+      local n, k = s[1], s[2]
+      local g = builder.new()
+      local a, h = g:input(builder.make({ n, k }, draw)), g:input(builder.make({ k, k }, draw), "h")
+      local start, square = builder.make({ n, k }, draw), builder.make({ k, k }, draw)
+      local p = problem { g = g, hypers = { h }, states = { { a, g:constant(start) } }, outer = total(g, a),
+        segments = { { 1, next = { g:apply("matmul", { v = { 0, 0 } }, a, h) } } } }
+      local _, m = response(p, { square })
+      local apart = builder.new()
+      local x, y = apart:input(start), apart:input(square)
+      assert.same(apart:program { apart:apply("matmul", { v = { 0, 0 } }, x, y) }():totable(), state(m, 0))
+    end
+  end)
+
   it("replays the inputs of each step backwards, over tables that repeat and stretches that differ", function()
     local g = builder.new()
     local s, h, x, r = g:input(builder.make({ 2 }, draw)), g:input(builder.make({ 2 }, draw), "h"), g:input(builder.make({ 2 }, draw), "x"),
@@ -154,6 +169,59 @@ describe("the dynamics", function()
     assert.equal(f_rich, f_lean)
     assert.same(rich[1]:totable(), lean[1]:totable())
     agrees(p, { lambda })
+  end)
+
+  it("keeps the bits with residuals where the value they store was computed in another layout", function()
+    local g = builder.new()
+    local X, W, h = g:constant(builder.make({ 400, 200 }, draw)), g:input(builder.make({ 70, 200 }, draw)), g:input(builder.make({ 70, 5 }, draw), "h")
+    local P = g:apply("softmax", { v = { 0 } }, g:apply("matmul", { v = { 0, 1 } }, W, X)) -- [70, 400]
+    local Q = g:apply("matmul", { v = { 1, 0 } }, P, h) -- [400, 5]
+    local pull = g:apply("reshape", { v = { 1, 1 } }, total(g, Q))
+    local step = g:apply("mul", nil, W, g:apply("expand", { v = { 70, 200 } }, g:apply("tanh", nil, pull)))
+    local d = { g = g, hypers = { h }, states = { { W, g:constant(builder.make({ 70, 200 }, draw)) } }, segments = { { 3, next = { step } } },
+      outer = total(g, W) }
+    local lambda = builder.make({ 70, 5 }, function() return 0.1 * draw() end)
+    local p = problem(d)
+    local _, with = reverse(p, { lambda })
+    local _, without = reverse(p, { lambda }, 3 * 70 * 200 * 8)
+    assert.same(with[1]:totable(), without[1]:totable())
+  end)
+
+  it("can be made ready again after running out of memory, whichever allocation failed", function()
+    local function make()
+      local g = builder.new()
+      local X, W, h = g:constant(builder.make({ 90, 60 }, draw)), g:input(builder.make({ 60, 2 }, draw)), g:input(builder.make({ 90, 1 }, draw), "h")
+      local z = g:apply("softmax", { v = { 1 } }, g:apply("matmul", { v = { 0, 0 } }, X, W))
+      local pull = g:apply("matmul", { v = { 1, 0 } }, X, g:apply("mul", nil, z, g:apply("expand", { v = { 90, 2 } }, h)))
+      return problem { g = g, hypers = { h }, states = { { W, g:fill({ 60, 2 }, 0.1) } }, outer = total(g, W),
+        segments = { { 2, next = { g:apply("sub", nil, W, g:apply("mul", nil, g:fill({ 60, 2 }, 0.01), pull)) } } } }
+    end
+    local lambda, expected = builder.make({ 90, 1 }, function(i) return i / 90 end), nil
+    for at = 1, 400, 7 do
+      math.randomseed(21)
+      local p, out = make(), ffi.new "hyla_method *[1]"
+      C.hyla_memory_fail_at(at)
+      local status = C.hyla_reverse_new(p, 0, out)
+      C.hyla_memory_fail_at(0)
+      if status >= 0 then C.hyla_method_drop(out[0]) end
+      local _, g = reverse(p, { lambda })
+      expected = expected or g[1]:totable()
+      assert.same(expected, g[1]:totable())
+    end
+  end)
+
+  it("must be started again after a step that failed halfway", function()
+    local g = builder.new()
+    local s, h = g:input(builder.make({ 2 }, draw)), g:input(builder.make({ 2 }, draw), "h")
+    local i = g:input(builder.make({ 2 }, function() return 0 end, "int32"), "i")
+    local p = problem { g = g, hypers = { h }, states = { { s, g:fill({ 2 }, 1) } }, outer = total(g, s),
+      segments = { { 4, next = { g:apply("mul", nil, h, g:apply("gather", nil, s, i)) },
+        streams = { { i, builder.make({ 4, 2 }, function(k) return k == 5 and 7 or 0 end, "int32") } } } } }
+    local m = method(C.hyla_train_new, p)
+    check(C.hyla_method_start(m, tensors { g.values[2] }))
+    assert.equal(C.HYLA_EVALUE, C.hyla_method_advance(m, 4))
+    assert.is_truthy(support.words():find("expected indices from 0 to 1, got 7", 1, true))
+    assert.equal(C.HYLA_ESTATE, C.hyla_method_advance(m, 1))
   end)
 
   it("frees everything when any allocation fails, and leaves f and g as they were", function()
@@ -218,6 +286,22 @@ describe("a problem refuses", function()
     refuses "hyperparameter 'h1': no path"
     p.outer = total(g, g:apply("mul", nil, s, g:fill({ 2 }, 0))) -- a path on which the derivative happens to be zero
     check(C.hyla_problem_ready(problem(p), 1))
+  end)
+
+  it("one input for two variables, and states after segments", function()
+    p.states[2] = { s, g:fill({ 2 }, 1) }
+    refuses "state 's2': its input stands for 's1' already"
+    p.states[2] = nil
+    p.segments[1].streams = { { h, builder.make({ 3, 2 }, draw) } }
+    refuses "stream: its input stands for 'h1' already"
+    p.segments[1].streams = nil
+    local late = problem(p)
+    assert.equal(C.HYLA_ESTATE, C.hyla_problem_state(late, "late", g:input(builder.make({ 2 }, draw)), step, nil))
+  end)
+
+  it("a hypergradient that is not finite, naming the adjoint it arose in", function()
+    p.states[1][2] = g:apply("sqrt", nil, h)
+    refuses("adjoint of the initial state: spec.lua:3", function() reverse(problem(p), { builder.make({ 2 }, function(i) return i end) }) end)
   end)
 
   it("a program that needs a value nobody gives", function()

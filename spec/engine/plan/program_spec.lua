@@ -107,6 +107,30 @@ describe("a program", function()
     assert.error_matches(function() g:program { g:apply("add", nil, x, z) } end, "needs 'z'")
   end)
 
+  it("leaves outputs alone when it fails, and may write where it reads", function()
+    local g = builder.new()
+    local i = g:input(builder.make({ 2 }, function(k) return k * 5 end, "int32"))
+    local x = g:input(builder.make({ 3 }, function(k) return k end))
+    local turned = g:apply("gather", nil, x, g:constant(builder.make({ 3 }, function(k) return 2 - k end, "int32")))
+    local _, program = g:program { g:apply("neg", nil, x), g:apply("gather", nil, x, i), turned }
+    local first, second = builder.make({ 3 }, function() return 9 end), builder.make({ 2 }, function() return 9 end)
+    local into = ffi.new("hyla_tensor *[2]", g.values[1], g.values[2])
+    local out = ffi.new("hyla_tensor *[3]", first, second, g.values[2])
+    assert.equal(C.HYLA_EVALUE, C.hyla_program_run(program, into, out))
+    assert.same({ 9, 9, 9 }, first:totable())
+    local kept = builder.make({ 2 }, function(k) return k end, "int32")
+    into[0] = kept
+    engine.check(C.hyla_program_run(program, into, out))
+    assert.same({ 2, 1, 0 }, g.values[2]:totable())
+    assert.same({ 0, 1 }, second:totable())
+  end)
+
+  it("takes a number as it is stored", function()
+    local g = builder.new()
+    local x, y = g:input(builder.make({ 1 }, function() return 1 end, "float32")), g:input(builder.make({ 1 }, function() return 2 end, "float32"))
+    assert.same({ 2 }, g:program { g:apply("where", nil, g:fill({ 1 }, 1e-50, "float32"), x, y) }():totable())
+  end)
+
   it("frees everything when any allocation fails", function()
     local g, y, W, b = regression(200, 100, 5, 0.1, "float32")
     local bars = { g:vjp(y, nil, { W, b }) }
