@@ -5,7 +5,7 @@
 --   leaves       weight, hyper; initialisers constant, normal, uniform, xavier, he, zeros_like   (hyla.model)
 --   constraints  box, non_negative, sum, l1, l2, simplex, symmetric, zero_diagonal               (hyla.constraint)
 --   dynamics     gd, momentum, adam, update: to train and to improve              (hyla.dynamics)
---   methods      reverse                                                          (hyla.method)
+--   methods      reverse forward                                                  (hyla.method)
 --   problems     problem, gradient                                                (hyla.problem, hyla.trace)
 --   experiments  recipe, load, data                                               (hyla.recipe, hyla.data)
 --
@@ -47,6 +47,7 @@ end
 
 for _, name in ipairs { "gd", "momentum", "adam", "update" } do hyla[name] = dynamics[name] end
 hyla.reverse = method.reverse
+hyla.forward = method.forward
 hyla.problem = problem.new
 
 --- Derivatives of a scalar expression by an expression, or by each of a list: see hyla.trace.

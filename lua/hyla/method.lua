@@ -44,18 +44,28 @@ function method.train()
   return { kind = "train", settings = {}, new = function(problem) return made(C.hyla_train_new, problem) end }
 end
 
+-- A method whose one setting is the memory it may take.
+local function within_memory(kind, construct, given)
+  local o = options.read(kind, given, { memory = {} })
+  local memory = o.memory and method.bytes(kind .. ": memory", o.memory) or 0
+  return {
+    kind = kind, settings = { memory = memory },
+    new = function(problem) return made(construct, problem, memory) end,
+  }
+end
+
 --- Reverse-HG (Franceschi et al. 2017, Algorithm 1): stores the trajectory, time independent of the number of
 -- hyperparameters.
 -- @tparam[opt] table given { memory = bytes, or "700M", that the trajectory may take; what the memory limit leaves
 --   otherwise }
 -- @treturn method
-function method.reverse(given)
-  local o = options.read("reverse", given, { memory = {} })
-  local memory = o.memory and method.bytes("reverse: memory", o.memory) or 0
-  return {
-    kind = "reverse", settings = { memory = memory },
-    new = function(problem) return made(C.hyla_reverse_new, problem, memory) end,
-  }
-end
+function method.reverse(given) return within_memory("reverse", C.hyla_reverse_new, given) end
+
+--- Forward-HG (Franceschi et al. 2017, eq. 12-16): one tangent of the state for each component of the
+-- hyperparameters, memory independent of the number of steps.
+-- @tparam[opt] table given { memory = bytes, or "700M", for tangents, which run in groups that fit; what the memory
+--   limit leaves otherwise }
+-- @treturn method
+function method.forward(given) return within_memory("forward", C.hyla_forward_new, given) end
 
 return method

@@ -1,0 +1,124 @@
+/* Forward programs: k tangents pushed along with one primal. Direction i is a change of the hyperparameters, lambda_dot_i;
+ * its tangent Z_i of the state obeys Z_0 = ds_0/dlambda lambda_dot, Z_t = A_t Z_{t-1} + B_t lambda_dot, and the response
+ * changes by dE/ds Z + dE/dlambda lambda_dot. */
+#include "autodiff/autodiff.h"
+#include "dynamics/dynamics.h"
+#include <stdio.h>
+
+typedef struct inputs {
+  hy_ref *z;   /* [k * n_state] */
+  hy_ref *dot; /* [k * n_hyper] */
+} inputs;
+
+static int declare(hyla_graph *g, const hy_variable *v, int n, int k, const char *what, hy_ref *out) {
+  char name[96];
+  for (int i = 0; i < k * n; i++) {
+    hyla_shape shape = g->node[v[i % n].input].shape;
+    snprintf(name, sizeof name, "%.60s.%s%d", v[i % n].name, what, i / n + 1);
+    if ((out[i] = hyla_graph_input(g, name, &shape, v[i % n].site)) < 0) return out[i];
+  }
+  return 0;
+}
+
+/* Tangents of y, zero where nothing flows, for each of the k directions, at out[i * apart]. */
+static int push(hyla_problem *p, int k, const inputs *l, bool states, int n_y, const hy_ref *y, hy_ref *out) {
+  int n_s = states ? p->n_state : 0, n = n_s + p->n_hyper, status = 0;
+  hy_ref *x = hy_alloc(((size_t)n + 1) * sizeof *x), *dot = hy_alloc(((size_t)n + 1) * sizeof *dot);
+  if (!x || !dot) status = HYLA_ENOMEM;
+  for (int i = 0; i < k && !status; i++) {
+    for (int j = 0; j < n; j++) {
+      x[j] = j < n_s ? p->state[j].input : p->hyper[j - n_s].input;
+      dot[j] = j < n_s ? l->z[i * p->n_state + j] : l->dot[i * p->n_hyper + j - n_s];
+    }
+    status = hy_jvp(p->graph, n, x, dot, n_y, y, out + i * n_y);
+    for (int j = 0; j < n_y && !status; j++) {
+      if (out[i * n_y + j] < 0) out[i * n_y + j] = hy_fill_like(p->graph, y[j], 0);
+      if (out[i * n_y + j] < 0) status = out[i * n_y + j];
+    }
+  }
+  hy_free(x);
+  hy_free(dot);
+  return status;
+}
+
+/* Inputs in the order of every forward program: states (when `states`), hyperparameters, streams, Z, lambda_dot. */
+static int list_inputs(const hyla_problem *p, const hy_segment *s, int k, const inputs *l, bool states, hy_ref *in) {
+  int n = 0;
+  for (int i = 0; states && i < p->n_state; i++) in[n++] = p->state[i].input;
+  for (int i = 0; i < p->n_hyper; i++) in[n++] = p->hyper[i].input;
+  for (int i = 0; s && i < s->n_stream; i++) in[n++] = s->stream[i];
+  for (int i = 0; states && i < k * p->n_state; i++) in[n++] = l->z[i];
+  for (int i = 0; i < k * p->n_hyper; i++) in[n++] = l->dot[i];
+  return n;
+}
+
+static int plan_step(hyla_problem *p, hy_segment *s, int k, const inputs *l, hy_ref *in, hy_ref *out, int *donor,
+                     hyla_program **program) {
+  int n_s = p->n_state, before_z = n_s + p->n_hyper + s->n_stream, n = list_inputs(p, s, k, l, true, in);
+  for (int i = 0; i < n_s; i++) out[i] = s->next[i];
+  int status = push(p, k, l, true, n_s, s->next, out + n_s);
+  for (int i = 0; i < n_s * (k + 1); i++) donor[i] = i < n_s ? i : before_z + i - n_s;
+  return status ? status : hy_program_new(p->graph, n, in, n_s * (k + 1), out, donor, program);
+}
+
+static int plan_outer(hyla_problem *p, int k, const inputs *l, hy_ref *in, hy_ref *out, hyla_program **program) {
+  int n = list_inputs(p, NULL, k, l, true, in), status = push(p, k, l, true, 1, &p->outer, out + 1);
+  out[0] = p->outer;
+  return status ? status : hy_program_new(p->graph, n, in, 1 + k, out, NULL, program);
+}
+
+static int plan_init(hyla_problem *p, int k, const inputs *l, hy_ref *in, hy_ref *out, hyla_program **program) {
+  hy_ref *init = hy_alloc(((size_t)p->n_state + 1) * sizeof *init);
+  if (!init) return HYLA_ENOMEM;
+  for (int i = 0; i < p->n_state; i++) init[i] = p->state[i].init;
+  int n = list_inputs(p, NULL, k, l, false, in), status = push(p, k, l, false, p->n_state, init, out);
+  hy_free(init);
+  return status ? status : hy_program_new(p->graph, n, in, k * p->n_state, out, NULL, program);
+}
+
+static int most_inputs(const hyla_problem *p, int k) {
+  int streams = 0;
+  for (int i = 0; i < p->n_segment; i++)
+    if (p->segment[i].n_stream > streams) streams = p->segment[i].n_stream;
+  return (k + 1) * (p->n_state + p->n_hyper) + streams + 1;
+}
+
+int hy_tangent_open(hy_tangent *f, hyla_problem *p, int k) {
+  *f = (hy_tangent){.k = k, .n_segment = p->n_segment};
+  size_t room = (size_t)most_inputs(p, k);
+  inputs l = {hy_alloc(room * sizeof(hy_ref)), hy_alloc(room * sizeof(hy_ref))};
+  hy_ref *in = hy_alloc(room * sizeof *in), *out = hy_alloc(room * sizeof *out);
+  int *donor = hy_alloc(room * sizeof *donor);
+  f->step = hy_calloc((size_t)p->n_segment + 1, sizeof(hyla_program *));
+  f->in = hy_calloc(room, sizeof(char *));
+  f->out = hy_calloc(room, sizeof(char *));
+  int status = l.z && l.dot && in && out && donor && f->step && f->in && f->out ? 0 : HYLA_ENOMEM;
+  if (!status) status = declare(p->graph, p->state, p->n_state, k, "Z", l.z);
+  if (!status) status = declare(p->graph, p->hyper, p->n_hyper, k, "dot", l.dot);
+  for (int i = 0; i < p->n_segment && !status; i++)
+    status = plan_step(p, &p->segment[i], k, &l, in, out, donor, &f->step[i]);
+  if (!status) status = plan_outer(p, k, &l, in, out, &f->outer);
+  if (!status) status = plan_init(p, k, &l, in, out, &f->init);
+  hy_free(l.z);
+  hy_free(l.dot);
+  hy_free(in);
+  hy_free(out);
+  hy_free(donor);
+  return status;
+}
+
+void hy_tangent_close(hy_tangent *f) {
+  for (int i = 0; f->step && i < f->n_segment; i++) hyla_program_drop(f->step[i]);
+  hyla_program_drop(f->outer);
+  hyla_program_drop(f->init);
+  hy_free(f->step);
+  hy_free(f->in);
+  hy_free(f->out);
+  *f = (hy_tangent){0};
+}
+
+size_t hy_tangent_bytes(const hy_tangent *f) {
+  size_t bytes = hy_program_bytes(f->outer);
+  for (int i = 0; i < f->n_segment; i++) bytes += hy_program_bytes(f->step[i]);
+  return bytes;
+}
