@@ -15,18 +15,18 @@ extern "C" {
 
 enum {
   HYLA_OK = 0,
-  HYLA_ESHAPE = -1,      /* shapes or ranks that do not fit */
-  HYLA_ETYPE = -2,       /* a dtype that does not fit */
-  HYLA_EVALUE = -3,      /* an argument outside its domain */
-  HYLA_ENOMEM = -4,      /* the system or the memory limit refuses */
-  HYLA_ENONFINITE = -5,  /* NaN or infinity arose */
-  HYLA_EINTR = -6,       /* interrupted between steps; calling again goes on */
-  HYLA_EIO = -7,         /* a file could not be read or written */
-  HYLA_EFORMAT = -8,     /* a file is not what its name promises */
-  HYLA_EDERIV = -9,      /* no derivative, or no path from the hyperparameter to the objective */
-  HYLA_ECONSTRAINT = -10,/* an empty feasible set */
-  HYLA_ESTATE = -11,     /* calls out of order */
-  HYLA_EINTERNAL = -12   /* a verifier found our own mistake */
+  HYLA_ESHAPE = -1,       /* shapes or ranks that do not fit */
+  HYLA_ETYPE = -2,        /* a dtype that does not fit */
+  HYLA_EVALUE = -3,       /* an argument outside its domain */
+  HYLA_ENOMEM = -4,       /* the system or the memory limit refuses */
+  HYLA_ENONFINITE = -5,   /* NaN or infinity arose */
+  HYLA_EINTR = -6,        /* interrupted between steps; calling again goes on */
+  HYLA_EIO = -7,          /* a file could not be read or written */
+  HYLA_EFORMAT = -8,      /* a file is not what its name promises */
+  HYLA_EDERIV = -9,       /* no derivative, or no path from the hyperparameter to the objective */
+  HYLA_ECONSTRAINT = -10, /* an empty feasible set */
+  HYLA_ESTATE = -11,      /* calls out of order */
+  HYLA_EINTERNAL = -12    /* a verifier found our own mistake */
 };
 
 enum { HYLA_FLOAT32 = 0, HYLA_FLOAT64 = 1, HYLA_INT32 = 2 };
@@ -53,77 +53,80 @@ typedef struct hyla_attr {
 
 /* ---- base: errors, memory, interrupts, threads, random numbers, files ---- */
 
-const char *hyla_error(void);       /* words of the last failure on this thread; "" before any */
+const char *hyla_error(void); /* words of the last failure on this thread; "" before any */
 const char *hyla_version(void);
 
-double hyla_memory_current(void);   /* bytes of ours that live now */
-double hyla_memory_peak(void);      /* the most since start or since hyla_memory_reset_peak */
+double hyla_memory_current(void); /* bytes of ours that live now */
+double hyla_memory_peak(void);    /* the most since start or since hyla_memory_reset_peak */
 void hyla_memory_reset_peak(void);
-void hyla_memory_limit(double bytes);      /* 0: none. Past it an allocation fails with HYLA_ENOMEM and both sizes */
+void hyla_memory_limit(double bytes); /* 0: none. Past it an allocation fails with HYLA_ENOMEM and both sizes */
 double hyla_memory_get_limit(void);
-void hyla_memory_fail_at(double n);        /* testing: the n-th allocation from now fails once; 0 switches it off */
+void hyla_memory_fail_at(double n); /* testing: the n-th allocation from now fails once; 0 switches it off */
 
-void hyla_interrupt(void);                 /* what SIGINT does: the next step boundary returns HYLA_EINTR */
-int hyla_interrupted(void);                /* 1 when set */
+void hyla_interrupt(void);  /* what SIGINT does: the next step boundary returns HYLA_EINTR */
+int hyla_interrupted(void); /* 1 when set */
 void hyla_interrupt_clear(void);
-int hyla_interrupt_on_sigint(int on);      /* install (1) or take back (0) a handler that calls hyla_interrupt */
+int hyla_interrupt_on_sigint(int on); /* install (1) or take back (0) a handler that calls hyla_interrupt */
 
-int hyla_threads(int n);                   /* n >= 1 sets the number of threads, 0 asks; returns it. Results never depend on it */
-const char *hyla_kernel_variant(void);     /* "avx512", "avx2" or "generic"; HYLA_KERNELS in the environment forces one */
+int hyla_threads(int n); /* n >= 1 sets the number of threads, 0 asks; returns it. Results never depend on it */
+const char *hyla_kernel_variant(void); /* "avx512", "avx2" or "generic"; HYLA_KERNELS in the environment forces one */
 
 /* Counter-based (Philox 4x32-10): the numbers are a pure function of (seed, stream, position). float32 and float64 alike. */
-int hyla_random_uniform(hyla_tensor *t, double seed, double stream, double lo, double hi);   /* in [lo, hi) */
+int hyla_random_uniform(hyla_tensor *t, double seed, double stream, double lo, double hi); /* in [lo, hi) */
 int hyla_random_normal(hyla_tensor *t, double seed, double stream, double mean, double deviation);
-int hyla_random_permutation(hyla_tensor *t, double seed, double stream);                     /* int32 [n]: 0..n-1 shuffled */
+int hyla_random_permutation(hyla_tensor *t, double seed, double stream); /* int32 [n]: 0..n-1 shuffled */
 
-int hyla_file_write(const char *path, const void *data, double size);  /* atomic: temporary file, fsync, rename */
-int hyla_file_sync(const char *path);                                  /* fsync of a file or folder */
+int hyla_file_write(const char *path, const void *data, double size); /* atomic: temporary file, fsync, rename */
+int hyla_file_sync(const char *path);                                 /* fsync of a file or folder */
 
 /* ---- tensor ---- */
 
-int hyla_tensor_new(const hyla_shape *shape, hyla_tensor **out);   /* contiguous, zeros */
-hyla_tensor *hyla_tensor_keep(hyla_tensor *t);                     /* one more reference; returns t */
-void hyla_tensor_drop(hyla_tensor *t);                             /* one fewer; NULL is fine */
+int hyla_tensor_new(const hyla_shape *shape, hyla_tensor **out); /* contiguous, zeros */
+hyla_tensor *hyla_tensor_keep(hyla_tensor *t);                   /* one more reference; returns t */
+void hyla_tensor_drop(hyla_tensor *t);                           /* one fewer; NULL is fine */
 void hyla_tensor_shape(const hyla_tensor *t, hyla_shape *out);
-double hyla_tensor_size(const hyla_tensor *t);                     /* elements */
-void *hyla_tensor_data(hyla_tensor *t);                            /* first element */
-int hyla_tensor_contiguous(const hyla_tensor *t);                  /* 1 when rows lie one after another */
-int hyla_tensor_stride(const hyla_tensor *t, int axis);            /* in elements */
+double hyla_tensor_size(const hyla_tensor *t);          /* elements */
+void *hyla_tensor_data(hyla_tensor *t);                 /* first element */
+int hyla_tensor_contiguous(const hyla_tensor *t);       /* 1 when rows lie one after another */
+int hyla_tensor_stride(const hyla_tensor *t, int axis); /* in elements */
 /* Views share the storage. */
-int hyla_tensor_slice(hyla_tensor *t, int axis, int start, int stop, hyla_tensor **out);   /* [start, stop), from 0 */
+int hyla_tensor_slice(hyla_tensor *t, int axis, int start, int stop, hyla_tensor **out); /* [start, stop), from 0 */
 int hyla_tensor_transpose(hyla_tensor *t, const int *perm, hyla_tensor **out);
-int hyla_tensor_expand(hyla_tensor *t, const hyla_shape *shape, hyla_tensor **out);        /* axes of size 1 repeat */
-int hyla_tensor_reshape(hyla_tensor *t, const hyla_shape *shape, hyla_tensor **out);       /* copies only when it must */
-int hyla_tensor_copy(hyla_tensor *to, const hyla_tensor *from);   /* same dimensions; converts the dtype */
-int hyla_tensor_finite(const hyla_tensor *t, double *where);      /* 1 when all finite; else 0 and *where = first flat index */
-int hyla_npy_save(const hyla_tensor *t, const char *path);        /* atomic */
-int hyla_npy_load(const char *path, hyla_tensor **out);           /* f2, f4, f8, ints and bool; f2 -> float32, ints -> int32 (HYLA_EVALUE past its range) */
+int hyla_tensor_expand(hyla_tensor *t, const hyla_shape *shape, hyla_tensor **out);  /* axes of size 1 repeat */
+int hyla_tensor_reshape(hyla_tensor *t, const hyla_shape *shape, hyla_tensor **out); /* copies only when it must */
+int hyla_tensor_copy(hyla_tensor *to, const hyla_tensor *from); /* same dimensions; converts the dtype */
+/* 1 when all are finite; else 0 and *where = the first flat index. */
+int hyla_tensor_finite(const hyla_tensor *t, double *where);
+int hyla_npy_save(const hyla_tensor *t, const char *path); /* atomic */
+/* f2, f4, f8, ints and bool; f2 becomes float32, ints int32 (HYLA_EVALUE past its range). */
+int hyla_npy_load(const char *path, hyla_tensor **out);
 
 /* ---- graph: an SSA program of operations; a reference is an int >= 0 ---- */
 
 int hyla_op_count(void);
-int hyla_op_find(const char *name);        /* index, or HYLA_EVALUE with the known names */
+int hyla_op_find(const char *name); /* index, or HYLA_EVALUE with the known names */
 const char *hyla_op_name(int op);
-int hyla_op_arity(int op);                 /* -1: any number */
-const char *hyla_op_class(int op);         /* "map", "reduce", "contract", "move", "index", "leaf" */
-const char *hyla_op_about(int op);         /* one line: what it computes and its attributes */
-int hyla_op_differentiable(int op, int input);   /* 1: has a derivative there; 0: piecewise constant or none */
+int hyla_op_arity(int op);                     /* -1: any number */
+const char *hyla_op_class(int op);             /* "map", "reduce", "contract", "move", "index", "leaf" */
+const char *hyla_op_about(int op);             /* one line: what it computes and its attributes */
+int hyla_op_differentiable(int op, int input); /* 1: has a derivative there; 0: piecewise constant or none */
 /* The result's type of an operation, without making a node: HYLA_ESHAPE, HYLA_ETYPE, HYLA_EVALUE name the site. */
 int hyla_infer(int op, const hyla_attr *attr, int n, const hyla_shape *in, const char *site, hyla_shape *out);
 
 int hyla_graph_new(hyla_graph **out);
 void hyla_graph_drop(hyla_graph *g);
 int hyla_graph_input(hyla_graph *g, const char *name, const hyla_shape *shape, const char *site);
-int hyla_graph_constant(hyla_graph *g, hyla_tensor *t, const char *site);     /* keeps a reference to t, never changes it */
+int hyla_graph_constant(hyla_graph *g, hyla_tensor *t, const char *site); /* keeps a reference to t, never changes it */
 int hyla_graph_apply(hyla_graph *g, int op, const hyla_attr *attr, int n, const int *in, const char *site);
 int hyla_graph_shape(const hyla_graph *g, int ref, hyla_shape *out);
-int hyla_graph_depends(hyla_graph *g, int y, int x);       /* 1 when y is reachable from x through derivatives */
+int hyla_graph_depends(hyla_graph *g, int y, int x); /* 1 when y is reachable from x through derivatives */
 /* Adjoints x_bar[i] = sum over y of y_bar dy/dx[i]; y_bar < 0 stands for one and wants a y of one element.
  * x_bar[i] = -1 where no path leads from x[i] to y. HYLA_EDERIV: an operation on the way has no derivative. */
 int hyla_graph_vjp(hyla_graph *g, int y, int y_bar, int n, const int *x, int *x_bar);
 /* Tangents y_dot[j] = sum over i of dy[j]/dx[i] x_dot[i]; -1 where no path leads. */
 int hyla_graph_jvp(hyla_graph *g, int n, const int *x, const int *x_dot, int n_y, const int *y, int *y_dot);
-const char *hyla_graph_print(hyla_graph *g, int n, const int *outputs);   /* text of what outputs need; lives until the next call on g */
+/* Text of what outputs need; lives until the next call on g. */
+const char *hyla_graph_print(hyla_graph *g, int n, const int *outputs);
 
 /* ---- program: a graph planned for execution ---- */
 
@@ -131,11 +134,11 @@ int hyla_program_new(hyla_graph *g, int n_in, const int *in, int n_out, const in
 void hyla_program_drop(hyla_program *p);
 /* in[i]: shape and dtype of input i. out[i]: written when given, made when NULL. */
 int hyla_program_run(hyla_program *p, hyla_tensor *const *in, hyla_tensor **out);
-const char *hyla_program_print(hyla_program *p);           /* the plan as text; lives until the next call on p */
+const char *hyla_program_print(hyla_program *p); /* the plan as text; lives until the next call on p */
 
 /* ---- problem: dynamics s_t = Phi_t(s_{t-1}, lambda), s_0(lambda), and the outer objective E(s_T, lambda) ---- */
 
-int hyla_problem_new(hyla_graph *g, hyla_problem **out);   /* keeps g */
+int hyla_problem_new(hyla_graph *g, hyla_problem **out); /* keeps g */
 void hyla_problem_drop(hyla_problem *p);
 /* Each returns its index. `input` is the graph's input that stands for it; init is s_0, a function of hyperparameters. */
 int hyla_problem_hyper(hyla_problem *p, const char *name, int input, const char *site);
@@ -147,11 +150,12 @@ int hyla_problem_segment(hyla_problem *p, double steps, int n_state, const int *
 int hyla_problem_outer(hyla_problem *p, int objective);
 /* Derives and plans the programs. HYLA_EDERIV when the outer objective has no path from a hyperparameter. */
 int hyla_problem_ready(hyla_problem *p, int differentiate);
-const char *hyla_problem_print(hyla_problem *p, const char *which);  /* "init", "step", "outer", "step.vjp": plan as text */
+/* "init", "step", "outer", "step.vjp", "outer.vjp", "init.vjp": plan as text. */
+const char *hyla_problem_print(hyla_problem *p, const char *which);
 
 /* ---- methods: resumable objects over a problem ---- */
 
-int hyla_train_new(hyla_problem *p, hyla_method **out);    /* plain training, no hypergradient */
+int hyla_train_new(hyla_problem *p, hyla_method **out); /* plain training, no hypergradient */
 /* Reverse-HG (Franceschi et al. 2017, Algorithm 1): alpha_T = dE/ds_T; for t = T..1: g += alpha_t B_t,
  * alpha_{t-1} = alpha_t A_t; then g += alpha_0 ds_0/dlambda + dE/dlambda.
  *   memory   bytes the trajectory may take; 0: what hyla_memory_limit leaves. HYLA_ENOMEM names both sizes. */
@@ -161,26 +165,27 @@ int hyla_reverse_new(hyla_problem *p, double memory, hyla_method **out);
  *   memory   bytes for tangents, which run in groups that fit; 0: what hyla_memory_limit leaves */
 int hyla_forward_new(hyla_problem *p, double memory, hyla_method **out);
 void hyla_method_drop(hyla_method *m);
-int hyla_method_start(hyla_method *m, hyla_tensor *const *lambda);   /* one per hyperparameter; computes s_0 */
-int hyla_method_advance(hyla_method *m, double steps);               /* goes on; stops at T. HYLA_ENONFINITE names op, line, step */
-double hyla_method_step(const hyla_method *m);                       /* t: steps done */
-double hyla_method_steps(const hyla_method *m);                      /* T */
-int hyla_method_response(hyla_method *m, double *f);                 /* E(s_t, lambda) */
+int hyla_method_start(hyla_method *m, hyla_tensor *const *lambda); /* one per hyperparameter; computes s_0 */
+int hyla_method_advance(hyla_method *m, double steps); /* goes on; stops at T. HYLA_ENONFINITE names op, line, step */
+double hyla_method_step(const hyla_method *m);         /* t: steps done */
+double hyla_method_steps(const hyla_method *m);        /* T */
+int hyla_method_response(hyla_method *m, double *f);   /* E(s_t, lambda) */
 /* The hypergradient at T (advances there first). f: E(s_T, lambda); g[i]: shape of hyperparameter i.
  * HYLA_EINTR: nothing is lost, calling again goes on. */
 int hyla_method_hypergradient(hyla_method *m, double *f, hyla_tensor *const *g);
-int hyla_method_state(hyla_method *m, int i, hyla_tensor **view);    /* shares the method's memory: valid until it moves on */
-double hyla_method_bytes(const hyla_method *m);                      /* what the method holds at its largest */
+/* Shares the method's memory: valid until it moves on. */
+int hyla_method_state(hyla_method *m, int i, hyla_tensor **view);
+double hyla_method_bytes(const hyla_method *m); /* what the method holds at its largest */
 
 /* ---- constraint: Euclidean projections ---- */
 
 enum {
-  HYLA_SET_BOX = 0,        /* lo <= x_i <= hi; either may be infinite */
-  HYLA_SET_SUM = 1,        /* sum x_i <= bound */
-  HYLA_SET_L1 = 2,         /* sum |x_i| <= bound */
-  HYLA_SET_L2 = 3,         /* sqrt(sum x_i^2) <= bound */
-  HYLA_SET_SIMPLEX = 4,    /* x_i >= 0, sum x_i = bound */
-  HYLA_SET_SYMMETRIC = 5,  /* a square matrix equal to its transpose */
+  HYLA_SET_BOX = 0,       /* lo <= x_i <= hi; either may be infinite */
+  HYLA_SET_SUM = 1,       /* sum x_i <= bound */
+  HYLA_SET_L1 = 2,        /* sum |x_i| <= bound */
+  HYLA_SET_L2 = 3,        /* sqrt(sum x_i^2) <= bound */
+  HYLA_SET_SIMPLEX = 4,   /* x_i >= 0, sum x_i = bound */
+  HYLA_SET_SYMMETRIC = 5, /* a square matrix equal to its transpose */
   HYLA_SET_ZERO_DIAGONAL = 6
 };
 typedef struct hyla_set {

@@ -101,7 +101,8 @@ local function make(dims, draw, dtype)
   return t
 end
 
---- The elements of a contiguous float64 tensor, as a pointer that indexes from 0 (the tensor must be kept), and their number.
+--- The elements of a contiguous float64 tensor, as a pointer that indexes from 0 (the tensor must be kept), and their
+-- number.
 local function elements(t) return ffi.cast("double *", C.hyla_tensor_data(t)), tonumber(C.hyla_tensor_size(t)) end
 
 local function dot(a, b)

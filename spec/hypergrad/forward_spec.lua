@@ -27,7 +27,8 @@ local problems = {
   ["adam, all of whose settings are learned"] = function(method)
     local w = hyla.weight("w", { 2 }, tensor(1.5, -1))
     local rate, b1, b2, eps = hyper("rate", 0.1), hyper("b1", 0.8), hyper("b2", 0.95), hyper("eps", 1e-3)
-    return { inner = (w ^ 2 * w ^ 2):sum() + (w * tensor(1, 2)):sum(), outer = (w ^ 2):sum(), method = method, dtype = "float64",
+    return { inner = (w ^ 2 * w ^ 2):sum() + (w * tensor(1, 2)):sum(), outer = (w ^ 2):sum(), method = method,
+      dtype = "float64",
       train = hyla.adam { rate = rate, beta1 = b1, beta2 = b2, epsilon = eps, steps = 9 } }
   end,
   ["stretches over one state"] = function(method)
@@ -96,7 +97,8 @@ describe("Forward-HG", function()
   it("takes as much memory for a thousand steps as for ten", function()
     local function bytes(T)
       local w, eta = hyla.weight("w", { 50 }, hyla.ones), hyper("eta", 0.01)
-      local p = hyla.problem { inner = (w ^ 2):sum(), outer = (w ^ 2):sum(), method = hyla.forward(), train = hyla.gd { rate = eta, steps = T } }
+      local p = hyla.problem { inner = (w ^ 2):sum(), outer = (w ^ 2):sum(), method = hyla.forward(),
+        train = hyla.gd { rate = eta, steps = T } }
       p:hypergradient()
       return p:bytes()
     end
@@ -112,7 +114,8 @@ describe("Forward-HG", function()
 
   it("names op, line and step where training or a tangent diverges", function()
     local w, eta = hyla.weight("w", {}, 1), hyper("eta", 1e30)
-    local p = hyla.problem { inner = w ^ 2, outer = w ^ 2, method = hyla.forward(), train = hyla.gd { rate = eta, steps = 50 } }
+    local p = hyla.problem { inner = w ^ 2, outer = w ^ 2, method = hyla.forward(),
+      train = hyla.gd { rate = eta, steps = 50 } }
     local ok, message = pcall(p.hypergradient, p)
     assert.is_false(ok)
     assert.matches("diverged at step %d of 50 .*not finite", message)

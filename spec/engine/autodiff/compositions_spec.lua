@@ -14,10 +14,12 @@ local unary = { "tanh", "sigmoid", "softplus", "sin", "cos", "exp", "neg", "expm
 local moves = {
   function(g, x) return g:apply(pick(unary), nil, g:apply("tanh", nil, x)) end,
   function(g, x) return g:apply("log", nil, g:apply("add", nil, g:apply("mul", nil, x, x), g:fill(g:dims(x), 1))) end,
-  function(g, x) return g:apply("sqrt", nil, g:apply("add", nil, g:apply("mul", nil, x, x), g:fill(g:dims(x), 0.5))) end,
+  function(g, x) return g:apply("sqrt", nil, g:apply("add", nil, g:apply("mul", nil, x, x),
+    g:fill(g:dims(x), 0.5))) end,
   function(g, x, y) return g:apply(pick { "add", "sub", "mul" }, nil, x, y) end,
   function(g, x, y)
-    return g:apply("div", nil, x, g:apply("add", nil, g:apply("exp", nil, g:apply("tanh", nil, y)), g:fill(g:dims(y), 0.5)))
+    return g:apply("div", nil, x, g:apply("add", nil, g:apply("exp", nil, g:apply("tanh", nil, y)),
+      g:fill(g:dims(y), 0.5)))
   end,
   function(g, x) return g:apply("softmax", { v = { #g:dims(x) - 1 } }, x) end,
   function(g, x)
@@ -106,7 +108,8 @@ local function check(g, y, xs)
   local a, b, c = central(2 ^ -8), central(2 ^ -9), central(2 ^ -10)
   local ab, bc = b + (b - a) / 3, c + (c - b) / 3
   local expected = bc + (bc - ab) / 15
-  assert(math.abs(expected - slope) <= 1e-8 * (1 + math.abs(slope)), ("differences %.12g, jvp %.12g"):format(expected, slope))
+  assert(math.abs(expected - slope) <= 1e-8 * (1 + math.abs(slope)),
+    ("differences %.12g, jvp %.12g"):format(expected, slope))
 end
 
 describe("random compositions", function()

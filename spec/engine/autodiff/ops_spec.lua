@@ -192,7 +192,8 @@ local function differences(g, run, xs, dots)
   return builder.make(fine.shape, function(i) return b[i] + (b[i] - a[i]) / 3 end), n
 end
 
--- Truncation after Richardson is h^4 f'''''/480 < 1e-12 f''''', rounding 2^-53 / h = 1e-13; f''''' of x^-k near 0.2 is large.
+-- Truncation after Richardson is h^4 f'''''/480 < 1e-12 f''''', rounding 2^-53 / h = 1e-13; f''''' of x^-k near 0.2
+-- is large.
 local function near(expected, got, scale, what)
   local a, n = builder.elements(expected)
   local b = builder.elements(got)
@@ -238,7 +239,8 @@ local function check(g, xs, y)
       for k, back in ipairs(backs) do
         if back >= 0 then right = right + builder.dot(g:program { back }(), values[k]) end
       end
-      assert(math.abs(left - right) <= 1e-10 * (1 + math.abs(left)), ("vjp of vjp %d: %.15g, jvp of vjp: %.15g"):format(i, right, left))
+      assert(math.abs(left - right) <= 1e-10 * (1 + math.abs(left)),
+        ("vjp of vjp %d: %.15g, jvp of vjp: %.15g"):format(i, right, left))
     end
   end
 end
@@ -347,7 +349,8 @@ describe("where a derivative is infinite or undefined", function()
 
   it("x^b has no derivative in b at x < 0, and says so", function()
     local g = builder.new()
-    local x, b = g:constant(builder.make({ 1 }, function() return -2 end)), g:input(builder.make({ 1 }, function() return 3 end))
+    local x, b = g:constant(builder.make({ 1 }, function() return -2 end)),
+      g:input(builder.make({ 1 }, function() return 3 end))
     local slope_b = (builder.elements(g:program { (g:vjp(g:apply("pow", nil, x, b), nil, { b })) }()))[0]
     assert.is_true(slope_b ~= slope_b)
   end)

@@ -1,4 +1,5 @@
--- Dynamics and Reverse-HG straight against the engine: streams, segments, states that trade places, and what is refused.
+-- Dynamics and Reverse-HG straight against the engine: streams, segments, states that trade places, and what is
+-- refused.
 local builder = require "spec.engine.graph_builder"
 local support = require "spec.engine.support"
 local engine = require "hyla.ffi"
@@ -74,7 +75,8 @@ local function agrees(p, lambda)
     local function slope(h) return (at(h) - at(-h)) / (2 * h) end
     local coarse, fine = slope(2 ^ -9), slope(2 ^ -10)
     local expected, got = fine + (fine - coarse) / 3, builder.dot(g[i], direction)
-    assert(math.abs(expected - got) <= 1e-8 * (1 + math.abs(expected)), ("hyperparameter %d: expected %.12g, got %.12g"):format(i, expected, got))
+    assert(math.abs(expected - got) <= 1e-8 * (1 + math.abs(expected)),
+      ("hyperparameter %d: expected %.12g, got %.12g"):format(i, expected, got))
   end
 end
 
@@ -89,7 +91,8 @@ describe("the dynamics", function()
 
   it("may let states trade places, turn and stand still, in place", function()
     local g = builder.new()
-    local a, b, c = g:input(builder.make({ 3, 3 }, draw)), g:input(builder.make({ 3, 3 }, draw)), g:input(builder.make({ 2 }, draw))
+    local a, b, c = g:input(builder.make({ 3, 3 }, draw)), g:input(builder.make({ 3, 3 }, draw)),
+      g:input(builder.make({ 2 }, draw))
     local h = g:input(builder.make({ 2 }, draw), "h")
     local zero = builder.make({ 3, 3 }, function(i) return i end)
     local first, second = g:constant(zero), g:apply("neg", nil, g:constant(zero))
@@ -105,11 +108,13 @@ describe("the dynamics", function()
   it("may read a state whole after another state was updated from it", function()
     -- a' = a + h a a', b' = b + a b: both read a in full, one of them row by row too.
     local g = builder.new()
-    local a, b, h = g:input(builder.make({ 30, 30 }, draw)), g:input(builder.make({ 30, 30 }, draw)), g:input(builder.make({}, draw), "h")
+    local a, b, h = g:input(builder.make({ 30, 30 }, draw)), g:input(builder.make({ 30, 30 }, draw)),
+      g:input(builder.make({}, draw), "h")
     local wide = g:apply("expand", { v = { 30, 30 } }, g:apply("reshape", { v = { 1, 1 } }, h))
     local function small() return builder.make({ 30, 30 }, function() return draw() / 30 end) end
     local grow = g:apply("mul", nil, wide, g:apply("matmul", { v = { 0, 1 } }, a, a))
-    local next_a, next_b = g:apply("add", nil, a, grow), g:apply("add", nil, b, g:apply("matmul", { v = { 0, 0 } }, a, b))
+    local next_a, next_b = g:apply("add", nil, a, grow), g:apply("add", nil, b,
+      g:apply("matmul", { v = { 0, 0 } }, a, b))
     local p = problem { g = g, hypers = { h }, states = { { a, g:constant(small()) }, { b, g:constant(small()) } },
       segments = { { 5, next = { next_a, next_b } } }, outer = total(g, b) }
     agrees(p, { builder.make({}, function() return 0.3 end) })
@@ -132,13 +137,15 @@ describe("the dynamics", function()
 
   it("replays the inputs of each step backwards, over tables that repeat and stretches that differ", function()
     local g = builder.new()
-    local s, h, x, r = g:input(builder.make({ 2 }, draw)), g:input(builder.make({ 2 }, draw), "h"), g:input(builder.make({ 2 }, draw), "x"),
+    local s, h, x, r = g:input(builder.make({ 2 }, draw)), g:input(builder.make({ 2 }, draw), "h"),
+      g:input(builder.make({ 2 }, draw), "x"),
       g:input(builder.make({ 2 }, draw), "r")
     local plus = g:apply("add", nil, g:apply("mul", nil, s, h), x)
     local times = g:apply("tanh", nil, g:apply("mul", nil, g:apply("mul", nil, s, r), g:apply("add", nil, h, x)))
     local three, two = builder.make({ 3, 2 }, draw), builder.make({ 2, 2 }, draw)
     local p = problem { g = g, hypers = { h }, states = { { s, g:fill({ 2 }, 1) } }, outer = total(g, s), segments = {
-      { 5, next = { plus }, streams = { { x, three } } }, { 4, next = { times }, streams = { { x, two }, { r, three } } } } }
+      { 5, next = { plus }, streams = { { x, three } } }, { 4, next = { times },
+        streams = { { x, two }, { r, three } } } } }
     local lambda = builder.make({ 2 }, function(i) return 0.4 + i / 5 end)
     agrees(p, { lambda })
     -- By hand: the same numbers in plain Lua.
@@ -146,7 +153,10 @@ describe("the dynamics", function()
     for k = 1, 2 do
       local v, hk = 1, 0.4 + (k - 1) / 5
       for t = 0, 4 do v = v * hk + X[t % 3 + 1][k] end
-      for t = 0, 3 do v = (function(z) local e = math.exp(2 * z) return (e - 1) / (e + 1) end)(v * X[t % 3 + 1][k] * (hk + R[t % 2 + 1][k])) end
+      for t = 0, 3 do
+        local e = math.exp(2 * v * X[t % 3 + 1][k] * (hk + R[t % 2 + 1][k]))
+        v = (e - 1) / (e + 1)
+      end
       hand[k] = v
     end
     assert.is_near(hand[1] ^ 2 + hand[2] ^ 2, (response(p, { lambda })), 1e-14)
@@ -159,9 +169,11 @@ describe("the dynamics", function()
     local W, h = g:input(builder.make({ k, m }, draw)), g:input(builder.make({ n, 1 }, draw), "h")
     local p_ = g:apply("softmax", { v = { 1 } }, g:apply("matmul", { v = { 0, 0 } }, X, W))
     local weighted = g:apply("mul", nil, g:apply("expand", { v = { n, m } }, h), g:apply("sub", nil, p_, Y))
-    local step = g:apply("sub", nil, W, g:apply("mul", nil, g:fill({ k, m }, 0.01), g:apply("matmul", { v = { 1, 0 } }, X, weighted)))
+    local step = g:apply("sub", nil, W, g:apply("mul", nil, g:fill({ k, m }, 0.01),
+      g:apply("matmul", { v = { 1, 0 } }, X, weighted)))
     local outer = total(g, g:apply("matmul", { v = { 0, 0 } }, X, W))
-    local p = problem { g = g, hypers = { h }, states = { { W, g:fill({ k, m }, 0) } }, segments = { { T, next = { step } } }, outer = outer }
+    local p = problem { g = g, hypers = { h }, states = { { W, g:fill({ k, m }, 0) } },
+      segments = { { T, next = { step } } }, outer = outer }
     local lambda = builder.make({ n, 1 }, function() return math.random() end)
     local f_rich, rich, with = reverse(p, { lambda })
     local f_lean, lean, without = reverse(p, { lambda }, T * k * m * 8)
@@ -173,12 +185,14 @@ describe("the dynamics", function()
 
   it("keeps the bits with residuals where the value they store was computed in another layout", function()
     local g = builder.new()
-    local X, W, h = g:constant(builder.make({ 400, 200 }, draw)), g:input(builder.make({ 70, 200 }, draw)), g:input(builder.make({ 70, 5 }, draw), "h")
+    local X, W, h = g:constant(builder.make({ 400, 200 }, draw)), g:input(builder.make({ 70, 200 }, draw)),
+      g:input(builder.make({ 70, 5 }, draw), "h")
     local P = g:apply("softmax", { v = { 0 } }, g:apply("matmul", { v = { 0, 1 } }, W, X)) -- [70, 400]
     local Q = g:apply("matmul", { v = { 1, 0 } }, P, h) -- [400, 5]
     local pull = g:apply("reshape", { v = { 1, 1 } }, total(g, Q))
     local step = g:apply("mul", nil, W, g:apply("expand", { v = { 70, 200 } }, g:apply("tanh", nil, pull)))
-    local d = { g = g, hypers = { h }, states = { { W, g:constant(builder.make({ 70, 200 }, draw)) } }, segments = { { 3, next = { step } } },
+    local d = { g = g, hypers = { h }, states = { { W, g:constant(builder.make({ 70, 200 }, draw)) } },
+      segments = { { 3, next = { step } } },
       outer = total(g, W) }
     local lambda = builder.make({ 70, 5 }, function() return 0.1 * draw() end)
     local p = problem(d)
@@ -190,9 +204,11 @@ describe("the dynamics", function()
   it("can be made ready again after running out of memory, whichever allocation failed", function()
     local function make()
       local g = builder.new()
-      local X, W, h = g:constant(builder.make({ 90, 60 }, draw)), g:input(builder.make({ 60, 2 }, draw)), g:input(builder.make({ 90, 1 }, draw), "h")
+      local X, W, h = g:constant(builder.make({ 90, 60 }, draw)), g:input(builder.make({ 60, 2 }, draw)),
+        g:input(builder.make({ 90, 1 }, draw), "h")
       local z = g:apply("softmax", { v = { 1 } }, g:apply("matmul", { v = { 0, 0 } }, X, W))
-      local pull = g:apply("matmul", { v = { 1, 0 } }, X, g:apply("mul", nil, z, g:apply("expand", { v = { 90, 2 } }, h)))
+      local pull = g:apply("matmul", { v = { 1, 0 } }, X, g:apply("mul", nil, z,
+        g:apply("expand", { v = { 90, 2 } }, h)))
       return problem { g = g, hypers = { h }, states = { { W, g:fill({ 60, 2 }, 0.1) } }, outer = total(g, W),
         segments = { { 2, next = { g:apply("sub", nil, W, g:apply("mul", nil, g:fill({ 60, 2 }, 0.01), pull)) } } } }
     end
@@ -257,7 +273,8 @@ describe("a problem refuses", function()
     g = builder.new()
     s, h = g:input(builder.make({ 2 }, draw), "s"), g:input(builder.make({ 2 }, draw), "h")
     step = g:apply("mul", nil, s, h)
-    p = { g = g, hypers = { h }, states = { { s, g:fill({ 2 }, 1) } }, segments = { { 2, next = { step } } }, outer = total(g, s) }
+    p = { g = g, hypers = { h }, states = { { s, g:fill({ 2 }, 1) } }, segments = { { 2, next = { step } } },
+      outer = total(g, s) }
   end)
 
   local function refuses(words, call)
@@ -301,7 +318,8 @@ describe("a problem refuses", function()
 
   it("a hypergradient that is not finite, naming the adjoint it arose in", function()
     p.states[1][2] = g:apply("sqrt", nil, h)
-    refuses("adjoint of the initial state: spec.lua:3", function() reverse(problem(p), { builder.make({ 2 }, function(i) return i end) }) end)
+    refuses("adjoint of the initial state: spec.lua:3", function() reverse(problem(p),
+      { builder.make({ 2 }, function(i) return i end) }) end)
   end)
 
   it("a program that needs a value nobody gives", function()
@@ -325,7 +343,8 @@ describe("a problem refuses", function()
   it("a trajectory beyond its budget or the memory limit, with both figures", function()
     p.segments = { { 1000, next = { step } } }
     local lambda = { builder.make({ 2 }, function() return 0.5 end) }
-    refuses("needs 64000 bytes %(1000 steps of 64 bytes%), and 100 are allowed", function() reverse(problem(p), lambda, 100) end)
+    refuses("needs 64000 bytes %(1000 steps of 64 bytes%), and 100 are allowed",
+      function() reverse(problem(p), lambda, 100) end)
     local ready = problem(p)
     check(C.hyla_problem_ready(ready, 1))
     C.hyla_memory_limit(C.hyla_memory_current() + 40000)

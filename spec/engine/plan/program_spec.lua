@@ -58,7 +58,8 @@ describe("a program", function()
     for _, share in ipairs { 1, 0.15 } do
       local g, y, W, b, loss = regression(1100, 120, 7, share, "float32")
       local W_bar, b_bar = g:vjp(y, nil, { W, b })
-      local dots = { g:input(builder.make({ 120, 7 }, draw, "float32")), g:input(builder.make({ 1, 7 }, draw, "float32")) }
+      local dots = { g:input(builder.make({ 120, 7 }, draw, "float32")),
+        g:input(builder.make({ 1, 7 }, draw, "float32")) }
       local second = { g:jvp({ W, b }, dots, { W_bar, b_bar }) }
       local alone, gradient = bytes((g:program { y }())), bytes((g:program { W_bar }()))
       local loss_alone = bytes((g:program { loss }()))
@@ -101,7 +102,8 @@ describe("a program", function()
     local x = g:input(builder.make({ 3 }, draw))
     local z = g:input(builder.make({ 3 }, draw), "z")
     local run = g:program { g:apply("add", nil, x, z) }
-    assert.error_matches(function() run { builder.make({ 4 }, draw), g.values[2] } end, "expected float64%[3%], got float64%[4%]")
+    assert.error_matches(function() run { builder.make({ 4 }, draw), g.values[2] } end,
+      "expected float64%[3%], got float64%[4%]")
     assert.error_matches(function() run { builder.make({ 3 }, draw, "float32"), g.values[2] } end, "got float32%[3%]")
     g.inputs[2] = nil
     assert.error_matches(function() g:program { g:apply("add", nil, x, z) } end, "needs 'z'")
@@ -127,7 +129,8 @@ describe("a program", function()
 
   it("takes a number as it is stored", function()
     local g = builder.new()
-    local x, y = g:input(builder.make({ 1 }, function() return 1 end, "float32")), g:input(builder.make({ 1 }, function() return 2 end, "float32"))
+    local x, y = g:input(builder.make({ 1 }, function() return 1 end, "float32")),
+      g:input(builder.make({ 1 }, function() return 2 end, "float32"))
     assert.same({ 2 }, g:program { g:apply("where", nil, g:fill({ 1 }, 1e-50, "float32"), x, y) }():totable())
   end)
 
@@ -200,7 +203,8 @@ describe("a product of matrices", function()
         local a, size = builder.elements(got)
         local b = builder.elements(expected)
         for i = 0, size - 1 do -- sums of k products of order one, in another order
-          assert(math.abs(a[i] - b[i]) <= 1e-13 * k, ("%dx%dx%d flags %d: %g for %g"):format(n, k, m, flags, a[i], b[i]))
+          assert(math.abs(a[i] - b[i]) <= 1e-13 * k, ("%dx%dx%d flags %d: %g for %g"):format(n, k, m, flags, a[i],
+            b[i]))
         end
       end
     end
@@ -266,7 +270,9 @@ describe("a reduction", function()
         local sums, maxima, exps = {}, {}, {}
         for i = 0, size - 1 do
           local cell = 0
-          for axis = 1, #dims do cell = cell + (kept[axis] == 1 and 0 or math.floor(i / strides[axis]) % dims[axis]) * out[axis] end
+          for axis = 1, #dims do
+            if kept[axis] > 1 then cell = cell + math.floor(i / strides[axis]) % dims[axis] * out[axis] end
+          end
           sums[cell] = (sums[cell] or 0) + value[i]
           maxima[cell] = math.max(maxima[cell] or -9, value[i])
           exps[cell] = (exps[cell] or 0) + math.exp(value[i])
