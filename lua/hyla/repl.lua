@@ -41,12 +41,11 @@ end
 -- nil, true when more lines are needed; nil and words otherwise.
 local function compile(text)
   -- Behind a nil, for a call that is returned alone is a tail call, and errors could not tell the line it is on.
-  local chunk = loadstring("return nil, " .. text, "=prompt")
+  local chunk, as_value = loadstring("return nil, " .. text, "=prompt")
   if chunk then return chunk, 1 end
-  local problem
-  chunk, problem = loadstring(text, "=prompt")
-  if chunk then return chunk, 0 end
-  if problem:match "'?<eof>'?$" then return nil, true end
+  local statement, problem = loadstring(text, "=prompt")
+  if statement then return statement, 0 end
+  if problem:match "'?<eof>'?$" or as_value:match "'?<eof>'?$" then return nil, true end
   return nil, problem
 end
 

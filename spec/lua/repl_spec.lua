@@ -114,6 +114,10 @@ describe("the prompt in a pipe", function()
     assert.same({ code = 0, out = 'two\n2\nnil\n{ 1, a = "b" }\n', err = "" }, r)
   end)
 
+  it("reads an expression to its end", function()
+    assert.equal("3\n", feed("1 +\n2\n").out)
+  end)
+
   it("goes on after an error, and its code tells", function()
     local r = feed "error 'bad'\n1 + 1\n"
     assert.equal(1, r.code)
