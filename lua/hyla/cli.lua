@@ -69,6 +69,7 @@ end
 
 local done, code, message = xpcall(main, failure.handler, arg)
 if not done then code, message = failure.code(code), failure.text(code) end
+local flushed, why = io.stdout:flush()
+if not flushed and code == 0 then code, message = 1, "standard output: " .. tostring(why) end
 if message then complain(message) end
-io.stdout:flush()
 os.exit(code)

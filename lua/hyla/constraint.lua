@@ -34,10 +34,8 @@ local function disjoint(a, b)
   return a.kind == C.HYLA_SET_BOX and b.kind == C.HYLA_SET_BOX and (a.lo > b.hi or b.lo > a.hi)
 end
 
---- The intersection of two sets.
--- @tparam Set other
--- @treturn Set; an error when `other` is no set, or two boxes have no point in common
-function Set:with(other)
+-- The intersection of two sets.
+local function intersection(self, other)
   if not is(other) then
     site.fail("with: expected a constraint such as hyla.l1(1), got %s", tostring(other))
   end
@@ -52,6 +50,15 @@ function Set:with(other)
     members[#members + 1] = m
   end
   return set(members)
+end
+
+--- The intersection of sets.
+-- @tparam Set ... one or more
+-- @treturn Set; an error when one of them is no set, or two boxes have no point in common
+function Set:with(...)
+  local made = intersection(self, (...))
+  for i = 2, select("#", ...) do made = intersection(made, (select(i, ...))) end
+  return made
 end
 
 --- Moves a tensor to the nearest point of the set, in place; a feasible one keeps its bits.

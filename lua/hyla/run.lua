@@ -12,12 +12,18 @@ local run = {}
 
 local DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
+-- A result that cannot be told (a full disk, a reader that is gone) is a failure, not a success without words.
+local function say(text)
+  local ok, why = io.stdout:write(text)
+  if ok then ok, why = io.stdout:flush() end
+  if not ok then error("standard output: " .. tostring(why), 0) end
+end
+
 local function display_of(asked)
   local shown = progress.new { quiet = asked.quiet }
   return { progress = shown, print = function(text)
     shown:clear()
-    io.stdout:write(text)
-    io.stdout:flush()
+    say(text)
   end }
 end
 
@@ -63,10 +69,7 @@ local function conduct(asked, display, make_session)
     return FAILED
   end
   display.print(made:table())
-  if asked.json then
-    io.stdout:write(report.json(made:summary()), "\n")
-    io.stdout:flush()
-  end
+  if asked.json then say(report.json(made:summary()) .. "\n") end
   return DONE
 end
 

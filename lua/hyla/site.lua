@@ -4,17 +4,21 @@ local site = {}
 
 local own = debug.getinfo(1, "S").source:match("^(.*[/\\])site%.lua$") or "@lua/hyla/"
 
+local last   -- the place named before: `return hyla.problem {...}` leaves no frame, but its operands were seen
+
 --- The place in user code that called into Hyla, "recipes/x.lua:34", the path as the user gave it.
--- A frame that was left by a tail call is gone, so its caller is named instead.
+-- A frame that was left by a tail call is gone, so its caller is named instead; where that is Hyla itself, the place
+-- that was named before it is near: "after recipes/x.lua:34".
 -- @treturn string
 function site.here()
-  local level, fallback = 2, "?"
+  local level = 2
   while true do
     local info = debug.getinfo(level, "Sl")
-    if not info then return fallback end
+    if not info then return last and "after " .. last or "?" end
     if info.what ~= "C" and info.currentline > 0 and info.source:sub(1, #own) ~= own then
       local path = info.source:match("^@(.*)$") or info.short_src
-      return path .. ":" .. info.currentline
+      last = path .. ":" .. info.currentline
+      return last
     end
     level = level + 1
   end

@@ -42,6 +42,12 @@ describe("the command", function()
     assert.matches("unknown option 'frob'.*threads", r.err)
   end)
 
+  it("fails when what it has to say cannot be written", function()
+    local r = run "sh -c './hyla list > /dev/full'"
+    assert.equal(1, r.code)
+    assert.matches("standard output: No space left", r.err)
+  end)
+
   it("runs a line of Lua with hyla there", function()
     local r = run "./hyla -e 'print(type(hyla.load), ..., arg[2])' one two"
     assert.same({ code = 0, out = "function\tone\ttwo\n", err = "" }, r)

@@ -2,6 +2,13 @@ local tensor = require "hyla.tensor"
 local constraint = require "hyla.constraint"
 
 describe("a constraint", function()
+  it("takes several at once", function()
+    local all = constraint.box(0, 1):with(constraint.l1(2), constraint.l2(1))
+    assert.equal("box(0, 1):with(l1(2)):with(l2(1))", tostring(all))
+    assert.has_error(function() constraint.box(0, 1):with(constraint.l1(2), 3) end)
+    assert.has_error(function() constraint.box(0, 1):with() end)
+  end)
+
   it("prints as it was written", function()
     assert.are.equal("box(0, 0.999)", tostring(constraint.box(0, 0.999)))
     assert.are.equal("non_negative():with(sum(1000))", tostring(constraint.non_negative():with(constraint.sum(1000))))

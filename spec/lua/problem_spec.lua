@@ -261,6 +261,16 @@ describe("a mistake in a problem", function()
     assert.truthy(message:find("'c'", 1, true) and message:find(c.site, 1, true), message)
   end)
 
+  it("is told near its place where a tail call leaves no line", function()
+    local function build()
+      return hyla.problem { inner = loss, train = hyla.gd { rate = 0.1, steps = 1 }, methd = 1 }
+    end
+    local co = coroutine.create(function() return build() end) -- nothing of the user's is left below
+    local ok, message = coroutine.resume(co)
+    assert.is_false(ok)
+    assert.matches("^after .*problem_spec.lua:%d+: problem: unknown option 'methd'", message)
+  end)
+
   it("is a use that has no derivative, told with its line", function()
     local c = hyla.hyper("c", { init = 1 })
     for _, outer in ipairs { w:lt(c):sum(), w:argmax():cast("float") + 0 * c } do

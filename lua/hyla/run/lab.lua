@@ -52,6 +52,10 @@ local function staged(self, kind, name, problem, work)
   end
   local ok, outcome = pcall(function()
     if type(problem) == "function" then problem = problem() end
+    if type(problem) ~= "table" or not problem.hypers then
+      error(("expected a problem, got a %s: does the function that builds it return hyla.problem {...}?"):format(
+        type(problem)), 0)
+    end
     return work(problem)
   end)
   if not ok then

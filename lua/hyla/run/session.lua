@@ -117,6 +117,9 @@ end
 -- A recipe without `run` has one problem: one stage, which optimises it, or trains it where nothing is learned.
 local function run_single(the_lab)
   local problem = the_lab:problem()()
+  if type(problem) ~= "table" then
+    error(("recipe: `build` returns a %s; expected it to return hyla.problem {...}"):format(type(problem)), 0)
+  end
   if #problem.hypers == 0 then
     the_lab:result(with_numbers({ stage = "train" }, the_lab:train("train", problem).values))
   else

@@ -343,7 +343,7 @@ describe("a problem refuses", function()
   it("a trajectory beyond its budget or the memory limit, with both figures", function()
     p.segments = { { 1000, next = { step } } }
     local lambda = { builder.make({ 2 }, function() return 0.5 end) }
-    refuses("needs 64000 bytes %(1000 steps of 64 bytes%), and 100 are allowed",
+    refuses("needs 64000 bytes %(1000 steps of 64 bytes%), and 100 are allowed; Forward%-HG keeps none",
       function() reverse(problem(p), lambda, 100) end)
     local ready = problem(p)
     check(C.hyla_problem_ready(ready, 1))
