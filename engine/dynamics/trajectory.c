@@ -23,8 +23,10 @@ int hy_trajectory_open(hy_trajectory *r, const hyla_problem *p, double budget) {
   bool fits = rich <= there && (budget > 0 || rich <= residual_budget || rich <= lean);
   double need = fits ? rich : lean;
   if (need > there)
-    return hy_fail(HYLA_ENOMEM, NULL, "the trajectory needs %.0f bytes (%.0f steps of %zu bytes), and %.0f are allowed; Forward-HG keeps none",
-                   need, T, hy_problem_slot_bytes(p, false), there);
+    return hy_fail(
+        HYLA_ENOMEM, NULL,
+        "the trajectory needs %.0f bytes (%.0f steps of %zu bytes), and %.0f are allowed; Forward-HG keeps none", need,
+        T, hy_problem_slot_bytes(p, false), there);
   r->rich = fits;
   r->slot_bytes = hy_problem_slot_bytes(p, fits);
   if (r->slot && r->bytes == (size_t)need) return 0;
