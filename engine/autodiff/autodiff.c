@@ -101,16 +101,20 @@ static int accumulate(hyla_graph *g, hy_ref *sum, hy_ref part) {
   return 0;
 }
 
+/* sum += what node y hands on through input j, by one of its rules. */
+static int contribute(hyla_graph *g, hy_ref y, hy_ref bar, int j, hy_rule *rule, hy_ref *sum) {
+  if (!has_rule(g, y, rule)) return no_rule(g, y);
+  g->site = g->node[y].site;
+  hy_ref part = rule(g, y, bar, j);
+  return part < 0 ? part : accumulate(g, sum, part);
+}
+
 static int pull_back(hyla_graph *g, hy_ref y, hy_ref bar, const uint8_t *varied, hy_ref *adjoint) {
   int status = 0;
   for (int j = 0; j < g->node[y].n_in && !status; j++) {
     hy_ref x = g->node[y].in[j];
-    if (!varied[x] || !hy_flows(g, y, j)) continue;
-    hy_rule *rule = hy_rule_table[g->node[y].op].vjp;
-    if (!has_rule(g, y, rule)) return no_rule(g, y);
-    g->site = g->node[y].site;
-    hy_ref part = rule(g, y, bar, j);
-    status = part < 0 ? part : accumulate(g, &adjoint[x], part);
+    if (varied[x] && hy_flows(g, y, j))
+      status = contribute(g, y, bar, j, hy_rule_table[g->node[y].op].vjp, &adjoint[x]);
   }
   return status;
 }
@@ -138,12 +142,7 @@ static int push_forward(hyla_graph *g, hy_ref y, hy_ref *tangent) {
   int status = 0;
   for (int j = 0; j < g->node[y].n_in && !status; j++) {
     hy_ref dot = tangent[g->node[y].in[j]];
-    if (dot < 0 || !hy_flows(g, y, j)) continue;
-    hy_rule *rule = hy_rule_table[g->node[y].op].jvp;
-    if (!has_rule(g, y, rule)) return no_rule(g, y);
-    g->site = g->node[y].site;
-    hy_ref part = rule(g, y, dot, j);
-    status = part < 0 ? part : accumulate(g, &tangent[y], part);
+    if (dot >= 0 && hy_flows(g, y, j)) status = contribute(g, y, dot, j, hy_rule_table[g->node[y].op].jvp, &tangent[y]);
   }
   return status;
 }

@@ -26,9 +26,8 @@ static double cost_of(const hyla_graph *g, hy_ref r) {
 
 typedef struct chooser {
   const hyla_graph *g;
-  const uint8_t *primal; /* needed by the step */
-  double *below;         /* bytes to store so that a node can be had: itself, or what it is made from */
-  bool *keep;            /* stored itself, when needed */
+  double *below; /* bytes to store so that a node can be had: itself, or what it is made from */
+  bool *keep;    /* stored itself, when needed */
 } chooser;
 
 static bool is_state(const hyla_problem *p, hy_ref r) {
@@ -84,8 +83,7 @@ int hy_choose_residuals(const hyla_problem *p, const hy_segment *s, int n_out, c
   const hyla_graph *g = p->graph;
   size_t count = (size_t)g->count + 1;
   uint8_t *primal = hy_calloc(count, 1), *needed = hy_calloc(count, 1), *wanted = hy_calloc(count, 1);
-  chooser c = {
-      .g = g, .primal = primal, .below = hy_alloc(count * sizeof *c.below), .keep = hy_alloc(count * sizeof *c.keep)};
+  chooser c = {.g = g, .below = hy_alloc(count * sizeof *c.below), .keep = hy_alloc(count * sizeof *c.keep)};
   hy_ref *list = hy_alloc(count * sizeof *list);
   int n = primal && needed && wanted && c.below && c.keep && list ? 0 : HYLA_ENOMEM;
   if (!n) {

@@ -32,10 +32,11 @@ static int outer_adjoint(reverse *r, hy_run *run) {
   d->out[0] = (char *)&e;
   hy_layout_bind(&p->hyper_layout, d->out, hy_layout_bind(&p->state_layout, d->out, 1, r->alpha), r->method.g);
   int status = run(p->outer_vjp, d->in, d->out);
+  if (status) return status;
   r->method.f = hy_scalar_value(p, &e);
   r->t = d->t;
-  r->backward = !status;
-  return status;
+  r->backward = true;
+  return 0;
 }
 
 /* From alpha_t to alpha_{t-1}; g grows by alpha_t B_t. */

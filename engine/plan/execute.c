@@ -69,6 +69,7 @@ static int run_phase(runner *r, const hy_phase *ph) {
 
 static int prepare_scratch(hyla_program *p) {
   int threads = hyla_threads(0);
+  if (threads < 0) return threads; /* HYLA_THREADS says nothing sensible */
   if (threads <= p->scratch_threads) return 0;
   char *scratch = hy_alloc((size_t)threads * p->plan.scratch_bytes + 64);
   if (!scratch) return HYLA_ENOMEM;
