@@ -143,10 +143,30 @@ void hyla_problem_drop(hyla_problem *p);
 /* Each returns its index. `input` is the graph's input that stands for it; init is s_0, a function of hyperparameters. */
 int hyla_problem_hyper(hyla_problem *p, const char *name, int input, const char *site);
 int hyla_problem_state(hyla_problem *p, const char *name, int input, int init, const char *site);
-/* A stretch of `steps` steps: next[i] is state i after one; at step t = 1..steps the graph input stream[j] is bound to
- * row (t-1) mod rows of table[j], shape [rows, ...]. */
-int hyla_problem_segment(hyla_problem *p, double steps, int n_state, const int *next, int n_stream, const int *stream,
-                         hyla_tensor *const *table);
+/* x_t: what differs from step to step. A stream binds an input of the graph, at step t = 1, 2, ..., to a value that is a
+ * pure function of k = t - first (before `first`: of k = 0), so that every replay sees what the first pass saw. */
+enum {
+  HYLA_STREAM_ROWS = 0, /* row k of `table` [rows, ...] */
+  HYLA_STREAM_EPOCHS =
+      1, /* int32 [n]: batch k of 0 .. rows-1 shuffled anew each epoch; what does not fill a batch is left out */
+  HYLA_STREAM_DRAWS = 2,   /* int32 [n]: drawn from 0 .. rows-1 with replacement */
+  HYLA_STREAM_UNIFORM = 3, /* real: uniform in [0, 1) */
+  HYLA_STREAM_NORMAL = 4,  /* real: standard normal */
+  HYLA_STREAM_HYPER = 5    /* row k of hyperparameter `hyper` [T, ...]; its adjoint is added to row k of g */
+};
+typedef struct hyla_stream {
+  int32_t kind, input;
+  int32_t hyper;      /* HYPER: its index */
+  int32_t cycle;      /* ROWS, HYPER: 1: after the last row comes the first again; 0: that is an error */
+  double first;       /* the step that gets row 0, at least 1 */
+  double rows;        /* EPOCHS, DRAWS: examples there are */
+  double seed;        /* drawn kinds: a whole number from 0; numbers are a pure function of (seed, stream, k) */
+  double stream;      /* a whole number from 0 to 2^20 - 1 */
+  hyla_tensor *table; /* ROWS: contiguous; kept */
+} hyla_stream;
+int hyla_problem_stream(hyla_problem *p, const hyla_stream *s); /* its index */
+/* A stretch of `steps` steps: next[i] is state i after one. */
+int hyla_problem_segment(hyla_problem *p, double steps, int n_state, const int *next);
 int hyla_problem_outer(hyla_problem *p, int objective);
 /* Derives and plans the programs. HYLA_EDERIV when the outer objective has no path from a hyperparameter. */
 int hyla_problem_ready(hyla_problem *p, int differentiate);
@@ -166,6 +186,9 @@ int hyla_reverse_new(hyla_problem *p, double memory, hyla_method **out);
 int hyla_forward_new(hyla_problem *p, double memory, hyla_method **out);
 void hyla_method_drop(hyla_method *m);
 int hyla_method_start(hyla_method *m, hyla_tensor *const *lambda); /* one per hyperparameter; computes s_0 */
+/* Warm start: training goes on from these states (one each, copied) as those of step t, 0 <= t < T. They depend on no
+ * hyperparameter: the hypergradient is that of the steps after t. */
+int hyla_method_start_from(hyla_method *m, hyla_tensor *const *lambda, double t, hyla_tensor *const *state);
 int hyla_method_advance(hyla_method *m, double steps); /* goes on; stops at T. HYLA_ENONFINITE names op, line, step */
 double hyla_method_step(const hyla_method *m);         /* t: steps done */
 double hyla_method_steps(const hyla_method *m);        /* T */
@@ -175,6 +198,8 @@ int hyla_method_response(hyla_method *m, double *f);   /* E(s_t, lambda) */
 int hyla_method_hypergradient(hyla_method *m, double *f, hyla_tensor *const *g);
 /* Shares the method's memory: valid until it moves on. */
 int hyla_method_state(hyla_method *m, int i, hyla_tensor **view);
+/* The value of stream i at the present step, copied. */
+int hyla_method_stream(hyla_method *m, int i, hyla_tensor *value);
 double hyla_method_bytes(const hyla_method *m); /* what the method holds at its largest */
 
 /* ---- constraint: Euclidean projections ---- */

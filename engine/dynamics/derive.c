@@ -5,22 +5,22 @@
 #include <string.h>
 
 /* Room for the inputs or outputs of the largest program. */
-static int most_refs(const hyla_problem *p) {
-  int streams = 0;
-  for (int i = 0; i < p->n_segment; i++)
-    if (p->segment[i].n_stream > streams) streams = p->segment[i].n_stream;
-  return 2 * p->n_state + 2 * p->n_hyper + streams + 1;
-}
+static int most_refs(const hyla_problem *p) { return 2 * p->n_state + 2 * p->n_hyper + p->n_stream + p->n_slice + 1; }
 
 static int add_inputs(const hy_variable *v, int n, hy_ref *list, int at) {
   for (int i = 0; i < n; i++) list[at++] = v[i].input;
   return at;
 }
 
+/* The inputs that every program begins with: states (where it has any), hyperparameters, streams. */
+static int common_inputs(const hyla_problem *p, bool states, hy_ref *in) {
+  int n = add_inputs(p->hyper, p->n_hyper, in, states ? add_inputs(p->state, p->n_state, in, 0) : 0);
+  for (int j = 0; j < p->n_stream; j++) in[n++] = p->stream[j].input;
+  return n;
+}
+
 static int plan_step(hyla_problem *p, hy_segment *s, hy_ref *in, int *donor) {
-  int n = add_inputs(p->state, p->n_state, in, 0);
-  n = add_inputs(p->hyper, p->n_hyper, in, n);
-  for (int i = 0; i < s->n_stream; i++) in[n++] = s->stream[i];
+  int n = common_inputs(p, true, in);
   for (int i = 0; i < p->n_state; i++) donor[i] = i;
   return hy_program_new(p->graph, n, in, p->n_state, s->next, donor, &s->step);
 }
@@ -33,14 +33,11 @@ int hy_problem_plan(hyla_problem *p) {
   for (int i = 0; i < p->n_segment && !status; i++)
     if (!p->segment[i].step) status = plan_step(p, &p->segment[i], in, donor);
   if (!status && !p->init_program) {
-    int n = add_inputs(p->hyper, p->n_hyper, in, 0);
     for (int i = 0; i < p->n_state; i++) out[i] = p->state[i].init;
-    status = hy_program_new(p->graph, n, in, p->n_state, out, NULL, &p->init_program);
+    status = hy_program_new(p->graph, common_inputs(p, false, in), in, p->n_state, out, NULL, &p->init_program);
   }
-  if (!status && p->outer >= 0 && !p->outer_program) {
-    int n = add_inputs(p->hyper, p->n_hyper, in, add_inputs(p->state, p->n_state, in, 0));
-    status = hy_program_new(p->graph, n, in, 1, &p->outer, NULL, &p->outer_program);
-  }
+  if (!status && p->outer >= 0 && !p->outer_program)
+    status = hy_program_new(p->graph, common_inputs(p, true, in), in, 1, &p->outer, NULL, &p->outer_program);
   hy_free(in);
   hy_free(out);
   hy_free(donor);
@@ -81,11 +78,21 @@ static int connected(const hyla_problem *p, const bool *used, hy_ref hyper) {
   return depends;
 }
 
+/* Itself, or one of its rows. */
+static int any_connected(const hyla_problem *p, const bool *used, int hyper) {
+  int found = connected(p, used, p->hyper[hyper].input);
+  for (int i = 0; i < p->n_slice && !found; i++) {
+    const hyla_stream *s = &p->stream[p->slice[i]];
+    if (s->hyper == hyper) found = connected(p, used, s->input);
+  }
+  return found;
+}
+
 int hy_problem_check_paths(const hyla_problem *p) {
   bool *used = hy_calloc((size_t)p->n_state + 1, sizeof *used);
   int status = used ? useful_states(p, used) : HYLA_ENOMEM;
   for (int i = 0; i < p->n_hyper && !status; i++) {
-    int found = connected(p, used, p->hyper[i].input);
+    int found = any_connected(p, used, i);
     if (found < 0) status = found;
     else if (!found)
       status = hy_fail(HYLA_EDERIV, p->hyper[i].site,
@@ -115,17 +122,18 @@ static int declare(const hy_variable *v, int n, hyla_graph *g, const char *what,
 }
 
 /* x_bar of all variables for adjoints y_bar of y: those of states first, a zero where no path leads; then g + those of
- * the hyperparameters. `g` NULL: no sum is carried. */
+ * the hyperparameters; then those of slices. `g` NULL: no sum is carried. */
 static int adjoints(hyla_problem *p, int n_y, const hy_ref *y, const hy_ref *y_bar, bool states, const hy_ref *g,
                     hy_ref *out) {
   hyla_graph *graph = p->graph;
-  int n_s = states ? p->n_state : 0, n = n_s + p->n_hyper;
+  int n_s = states ? p->n_state : 0, n_sh = n_s + p->n_hyper, n = n_sh + p->n_slice;
   hy_ref *x = hy_alloc((size_t)n * sizeof *x);
   if (!x) return HYLA_ENOMEM;
   add_inputs(p->hyper, p->n_hyper, x, add_inputs(p->state, n_s, x, 0));
+  for (int i = 0; i < p->n_slice; i++) x[n_sh + i] = p->stream[p->slice[i]].input;
   int status = hy_vjp(graph, n_y, y, y_bar, n, x, out);
   for (int i = 0; i < n && !status; i++) {
-    if (i >= n_s && g) out[i] = out[i] < 0 ? g[i - n_s] : hy_add(graph, g[i - n_s], out[i]);
+    if (i >= n_s && i < n_sh && g) out[i] = out[i] < 0 ? g[i - n_s] : hy_add(graph, g[i - n_s], out[i]);
     else if (out[i] < 0) out[i] = hy_fill_like(graph, x[i], 0);
     if (out[i] < 0) status = out[i];
   }
@@ -165,14 +173,15 @@ static int plan_adjoint(hyla_problem *p, hy_segment *s, hy_adjoint *a, const ref
       a->residual[i] = p->graph->node[residual[i]].shape;
     }
     a->n_residual = n_residual;
-    status = hy_program_new(p->graph, n + n_residual, in, p->n_state + p->n_hyper, l->out, l->donor, &a->vjp);
+    status = hy_program_new(p->graph, n + n_residual, in, p->n_state + p->n_hyper + p->n_slice, l->out, l->donor,
+                            &a->vjp);
   }
   if (!status && n_residual) { /* the step that leaves them behind */
     for (int i = 0; i < p->n_state + n_residual; i++) {
       out[i] = i < p->n_state ? s->next[i] : residual[i - p->n_state];
       donor[i] = i < p->n_state ? i : -1;
     }
-    status = hy_program_new(p->graph, p->n_state + p->n_hyper + s->n_stream, in, p->n_state + n_residual, out, donor,
+    status = hy_program_new(p->graph, p->n_state + p->n_hyper + p->n_stream, in, p->n_state + n_residual, out, donor,
                             &a->step);
   }
   if (!status) status = measure_slot(p, a);
@@ -183,9 +192,9 @@ static int plan_adjoint(hyla_problem *p, hy_segment *s, hy_adjoint *a, const ref
 }
 
 static int derive_step(hyla_problem *p, hy_segment *s, const refs *l) {
-  int n = add_inputs(p->hyper, p->n_hyper, l->in, add_inputs(p->state, p->n_state, l->in, 0));
-  for (int i = 0; i < s->n_stream; i++) l->in[n++] = s->stream[i];
+  int n = common_inputs(p, true, l->in), n_out = p->n_state + p->n_hyper + p->n_slice;
   int status = adjoints(p, p->n_state, s->next, l->alpha, true, l->g, l->out);
+  for (int i = 0; i < n_out; i++) l->donor[i] = -1;
   for (int i = 0; i < p->n_state + p->n_hyper; i++) {
     l->donor[i] = n;
     l->in[n++] = i < p->n_state ? l->alpha[i] : l->g[i - p->n_state];
@@ -193,7 +202,7 @@ static int derive_step(hyla_problem *p, hy_segment *s, const refs *l) {
   hy_ref *residual = NULL;
   hy_adjoint lean = {0}, rich = {0};
   if (!status) status = plan_adjoint(p, s, &lean, l, n, 0, NULL);
-  int found = status ? status : hy_choose_residuals(p, s, p->n_state + p->n_hyper, l->out, &residual);
+  int found = status ? status : hy_choose_residuals(p, s, n_out, l->out, &residual);
   if (found < 0) status = found;
   if (found > 0) status = plan_adjoint(p, s, &rich, l, n, found, residual);
   hy_free(residual);
@@ -211,23 +220,25 @@ static int derive_init(hyla_problem *p, const hy_ref *alpha, const hy_ref *g, hy
   hy_ref *init = hy_alloc((size_t)p->n_state * sizeof *init);
   if (!init) return HYLA_ENOMEM;
   for (int i = 0; i < p->n_state; i++) init[i] = p->state[i].init;
-  int status = adjoints(p, p->n_state, init, alpha, false, g, out), n = add_inputs(p->hyper, p->n_hyper, in, 0);
+  int status = adjoints(p, p->n_state, init, alpha, false, g, out), n = common_inputs(p, false, in);
   for (int i = 0; i < p->n_state; i++) in[n++] = alpha[i];
+  for (int i = 0; i < p->n_hyper + p->n_slice; i++) donor[i] = -1;
   for (int i = 0; i < p->n_hyper; i++) {
     donor[i] = n;
     in[n++] = g[i];
   }
   hy_free(init);
-  return status ? status : hy_program_new(p->graph, n, in, p->n_hyper, out, donor, &p->init_vjp);
+  return status ? status : hy_program_new(p->graph, n, in, p->n_hyper + p->n_slice, out, donor, &p->init_vjp);
 }
 
 /* E, alpha_T = dE/ds_T and dE/dlambda: the direct term begins the hypergradient. */
 static int derive_outer(hyla_problem *p, hy_ref *in, hy_ref *out) {
-  int n = add_inputs(p->hyper, p->n_hyper, in, add_inputs(p->state, p->n_state, in, 0));
+  int n = common_inputs(p, true, in);
   hy_ref one = hy_fill_like(p->graph, p->outer, 1);
   out[0] = p->outer;
   int status = one < 0 ? one : adjoints(p, 1, &p->outer, &one, true, NULL, out + 1);
-  return status ? status : hy_program_new(p->graph, n, in, 1 + p->n_state + p->n_hyper, out, NULL, &p->outer_vjp);
+  return status ? status
+                : hy_program_new(p->graph, n, in, 1 + p->n_state + p->n_hyper + p->n_slice, out, NULL, &p->outer_vjp);
 }
 
 size_t hy_problem_slot_bytes(const hyla_problem *p, bool rich) {

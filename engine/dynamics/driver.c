@@ -4,43 +4,43 @@
 
 int hy_driver_open(hy_driver *d, hyla_problem *p) {
   int most = 1;
-  for (int i = 0; i < p->n_segment; i++) {
-    int extra = p->segment[i].n_stream + p->segment[i].rich.n_residual;
-    if (extra > most) most = extra;
-  }
-  size_t room = (size_t)(2 * p->n_state + 2 * p->n_hyper + most + 1);
+  for (int i = 0; i < p->n_segment; i++)
+    if (p->segment[i].rich.n_residual > most) most = p->segment[i].rich.n_residual;
+  size_t room = (size_t)(2 * p->n_state + 2 * p->n_hyper + p->n_stream + p->n_slice + most + 1);
   *d = (hy_driver){.problem = hy_problem_keep(p)};
   d->hyper = hy_calloc(p->hyper_layout.bytes + 1, 1);
   d->state = hy_calloc(p->state_layout.bytes + 1, 1);
+  d->slices = hy_calloc(p->slice_layout.bytes + 1, 1);
   d->in = hy_calloc(room, sizeof *d->in);
   d->out = hy_calloc(room, sizeof *d->out);
-  return d->hyper && d->state && d->in && d->out ? 0 : HYLA_ENOMEM;
+  int status = d->hyper && d->state && d->slices && d->in && d->out ? 0 : HYLA_ENOMEM;
+  return status ? status : hy_feed_open(&d->feed, p);
 }
 
 void hy_driver_close(hy_driver *d) {
+  hy_feed_close(&d->feed, d->problem);
   hyla_problem_drop(d->problem);
   hy_free(d->hyper);
   hy_free(d->state);
+  hy_free(d->slices);
   hy_free(d->in);
   hy_free(d->out);
+  hy_free(d->warm);
   *d = (hy_driver){0};
 }
 
 /* ---- binding ---- */
 
-static char *stream_row(const hy_segment *s, int i, double t) {
-  const hyla_tensor *table = s->table[i];
-  int64_t rows = table->shape.dim[0], row = hy_shape_size(&table->shape) / rows, k = (int64_t)t % rows;
-  return (char *)table->storage->data + (size_t)(table->offset + k * row) * hy_dtype_size(table->shape.dtype);
+int hy_driver_bind_at(hy_driver *d, const hyla_program *program, double t, char **in, int n, const char *state) {
+  const hyla_problem *p = d->problem;
+  if (state) n = hy_layout_bind(&p->state_layout, in, n, state);
+  n = hy_layout_bind(&p->hyper_layout, in, n, d->hyper);
+  int status = hy_feed_bind(&d->feed, p, program, n, t, d->hyper, in + n);
+  return status ? status : n + p->n_stream;
 }
 
-int hy_driver_bind(const hy_driver *d, char **in, int n, const char *state) {
-  const hyla_problem *p = d->problem;
-  const hy_segment *s = &p->segment[d->segment];
-  n = hy_layout_bind(&p->state_layout, in, n, state);
-  n = hy_layout_bind(&p->hyper_layout, in, n, d->hyper);
-  for (int i = 0; i < s->n_stream; i++) in[n++] = stream_row(s, i, d->segment_t);
-  return n;
+int hy_driver_bind(hy_driver *d, const hyla_program *program, char **in, int n, const char *state) {
+  return hy_driver_bind_at(d, program, d->t + 1, in, n, state);
 }
 
 void hy_driver_seek(hy_driver *d, double t) {
@@ -74,19 +74,54 @@ static int take_hypers(hy_driver *d, hyla_tensor *const *lambda) {
              : hy_fail(HYLA_ENONFINITE, p->hyper[bad].site, "hyperparameter '%s' is not finite", p->hyper[bad].name);
 }
 
-int hy_driver_restart(hy_driver *d) {
+static int initial_state(hy_driver *d) {
   hyla_problem *p = d->problem;
-  hy_layout_bind(&p->hyper_layout, d->in, 0, d->hyper);
+  int n = hy_driver_bind_at(d, p->init_program, 0, d->in, 0, NULL);
+  if (n < 0) return n;
   hy_layout_bind(&p->state_layout, d->out, 0, d->state);
-  int status = hy_program_run(p->init_program, d->in, d->out);
-  hy_driver_seek(d, 0);
+  return hy_program_run(p->init_program, d->in, d->out);
+}
+
+int hy_driver_restart(hy_driver *d) {
+  int status = 0;
+  if (d->warm) memcpy(d->state, d->warm, d->problem->state_layout.bytes);
+  else status = initial_state(d);
+  hy_driver_seek(d, d->origin);
   return status;
 }
 
-int hy_driver_start(hy_driver *d, hyla_tensor *const *lambda) {
+/* Copies of the states to start from. */
+static int take_states(hy_driver *d, hyla_tensor *const *state) {
+  const hyla_problem *p = d->problem;
+  if (!d->warm && !(d->warm = hy_calloc(p->state_layout.bytes + 1, 1))) return HYLA_ENOMEM;
+  for (int i = 0; i < p->n_state; i++) {
+    const hy_variable *v = &p->state[i];
+    const hyla_shape *want = &p->state_layout.shape[i];
+    if (!state[i] || !hy_shape_equal(&state[i]->shape, want))
+      return hy_fail(HYLA_ESHAPE, v->site, "state '%s': expected %s to start from, got %s", v->name,
+                     hy_shape_show(want).s, state[i] ? hy_shape_show(&state[i]->shape).s : "nothing");
+    hyla_tensor *to;
+    int status = hy_tensor_wrap(want, d->warm + p->state_layout.offset[i], &to);
+    if (status) return status;
+    status = hyla_tensor_copy(to, state[i]);
+    hyla_tensor_drop(to);
+    if (status) return status;
+  }
+  return 0;
+}
+
+int hy_driver_start_from(hy_driver *d, hyla_tensor *const *lambda, double t, hyla_tensor *const *state) {
   const hyla_problem *p = d->problem;
   d->started = false;
+  if (!(t >= 0 && t < hy_problem_steps(p) && t == (double)(int64_t)t))
+    return hy_fail(HYLA_EVALUE, NULL, "start: expected a step from 0 to %.0f, got %.9g", hy_problem_steps(p) - 1, t);
   int status = take_hypers(d, lambda);
+  if (!status && state) status = take_states(d, state);
+  if (!state) {
+    hy_free(d->warm);
+    d->warm = NULL;
+  }
+  d->origin = t;
   if (!status) status = hy_driver_restart(d);
   if (status) return status;
   int bad = hy_layout_first_nonfinite(&p->state_layout, d->state);
@@ -102,15 +137,17 @@ static int take_step(hy_driver *d, hy_trajectory *r, hy_run *run) {
   const hyla_problem *p = d->problem;
   const hy_segment *s = &p->segment[d->segment];
   const hy_adjoint *a = r ? hy_trajectory_adjoint(r, s) : NULL;
-  hy_driver_bind(d, d->in, 0, d->state);
+  hyla_program *program = a && a->step ? a->step : s->step;
+  int status = hy_driver_bind(d, program, d->in, 0, d->state);
+  if (status < 0) return status;
   int n = hy_layout_bind(&p->state_layout, d->out, 0, d->state);
   if (a) hy_trajectory_keep(r, p, s, d->t, d->state, d->out + n);
-  int status = run(a && a->step ? a->step : s->step, d->in, d->out);
+  status = run(program, d->in, d->out);
   if (!status) hy_driver_seek(d, d->t + 1);
   return status;
 }
 
-/* The step's input is gone, it was overwritten: go there again from s_0, and take the step looking at every value. */
+/* The step's input is gone, it was overwritten: go there again from the start, and take the step looking at every value. */
 static int explain_nonfinite(hy_driver *d) {
   double t = d->t;
   int bad = hy_layout_first_nonfinite(&d->problem->state_layout, d->state), status = hy_driver_restart(d);
@@ -139,9 +176,10 @@ int hy_driver_outer(hy_driver *d, double *f) {
   hy_scalar e;
   if (!p->outer_program) return hy_fail(HYLA_ESTATE, NULL, "the problem has no outer objective");
   if (!d->started) return hy_fail(HYLA_ESTATE, NULL, "the method has not been started");
-  hy_layout_bind(&p->hyper_layout, d->in, hy_layout_bind(&p->state_layout, d->in, 0, d->state), d->hyper);
+  int status = hy_driver_bind_at(d, p->outer_program, d->t, d->in, 0, d->state);
+  if (status < 0) return status;
   char *out[1] = {(char *)&e};
-  int status = hy_program_run(p->outer_program, d->in, out);
+  status = hy_program_run(p->outer_program, d->in, out);
   double value = status ? 0 : hy_scalar_value(p, &e);
   if (!status && !(value - value == 0)) {
     status = hy_program_find_nonfinite(p->outer_program, d->in, out);

@@ -28,7 +28,7 @@ typedef struct hy_variable {
 /* One way to go back a step: what the step leaves behind, and the adjoint program that reads it. */
 typedef struct hy_adjoint {
   hyla_program *step; /* the step that also gives the residuals; NULL: there are none, the plain step does */
-  hyla_program *vjp;  /* in: states, hyperparameters, streams, alpha, g, residuals; out: alpha, g */
+  hyla_program *vjp;  /* in: states, hyperparameters, streams, alpha, g, residuals; out: alpha, g, slices */
   int n_residual;
   hyla_shape *residual;
   bool *stored;      /* [n_state] states that vjp reads */
@@ -38,9 +38,6 @@ typedef struct hy_adjoint {
 typedef struct hy_segment {
   double steps;
   hy_ref *next;
-  int n_stream;
-  hy_ref *stream;
-  hyla_tensor **table;
   hyla_program *step;
   hy_adjoint lean, rich; /* from states alone; with residuals (rich.vjp NULL: none pay) */
 } hy_segment;
@@ -49,17 +46,46 @@ struct hyla_problem {
   hyla_graph *graph;
   hy_variable *hyper, *state;
   int n_hyper, hyper_capacity, n_state, state_capacity;
+  hyla_stream *stream; /* tables kept */
+  int n_stream, stream_capacity;
+  int *slice; /* the streams that are rows of hyperparameters */
+  int n_slice, slice_capacity;
   hy_segment *segment;
   int n_segment, segment_capacity;
   hy_ref outer;
   bool ready, differentiable;
-  hy_layout hyper_layout, state_layout;
+  hy_layout hyper_layout, state_layout, slice_layout;
   hyla_program *init_program, *outer_program, *outer_vjp, *init_vjp;
   int references;
 };
 void hy_adjoint_drop(hy_adjoint *a);
+int hy_problem_check_input(const hyla_problem *p, const char *what, hy_ref input); /* a free input of the graph */
 hyla_problem *hy_problem_keep(hyla_problem *p);
 double hy_problem_steps(const hyla_problem *p); /* T */
+
+/* ---- stream.c: the values of x_t ---- */
+/* Those that were drawn last: going forwards or backwards, a step draws each once. */
+typedef struct hy_feed {
+  char **value;        /* [n_stream] NULL: the stream's values lie in memory already */
+  double *k;           /* [n_stream] of the value held, or -1 */
+  hyla_tensor **order; /* [n_stream] EPOCHS: the shuffled epoch that `epoch` names */
+  double *epoch;
+} hy_feed;
+void hy_stream_drop(hyla_stream *s);
+int hy_feed_open(hy_feed *f, const hyla_problem *p);
+void hy_feed_close(hy_feed *f, const hyla_problem *p);
+/* Where the value of stream j at step t lies. hyper: where the hyperparameters' rows are taken from. HYLA_EVALUE: the
+ * stream has no row for it. */
+int hy_feed_value(hy_feed *f, const hyla_problem *p, int j, double t, const char *hyper, char **value);
+/* Binds at in[0..n_stream) the streams of step t that `program` reads; `at` is its first input that is a stream. */
+int hy_feed_bind(hy_feed *f, const hyla_problem *p, const hyla_program *program, int at, double t, const char *hyper,
+                 char **in);
+/* Binds at in[0..n_slice) the rows of the hyperparameter-like `data` that step t sees. */
+int hy_slice_bind(const hyla_problem *p, double t, const char *data, char **in, int n);
+/* g += slices, each to the row that step t saw. */
+void hy_slice_add(const hyla_problem *p, double t, const char *slices, char *g);
+/* An error where a program asks a stream for a row it does not have. */
+int hy_problem_check_streams(const hyla_problem *p);
 
 /* ---- derive.c: the adjoint programs ---- */
 int hy_problem_plan(hyla_problem *p);
@@ -75,9 +101,9 @@ int hy_choose_residuals(const hyla_problem *p, const hy_segment *s, int n_out, c
 /* ---- tangent.c: k tangents on one primal ---- */
 typedef struct hy_tangent {
   int k, n_segment;
-  hyla_program **step; /* [n_segment] in: states, hyperparameters, streams, Z, lambda_dot; out: states, Z */
-  hyla_program *outer; /* in: states, hyperparameters, Z, lambda_dot; out: E and its slope along each direction */
-  hyla_program *init;  /* in: hyperparameters, lambda_dot; out: Z_0 */
+  hyla_program **step; /* [n_segment] in: states, hyperparameters, streams, Z, lambda_dot, slices; out: states, Z */
+  hyla_program *outer; /* in: as step; out: E and its slope along each direction */
+  hyla_program *init;  /* in: hyperparameters, streams, lambda_dot, slices; out: Z_0 */
   char **in, **out;    /* room for the pointers of a call */
 } hy_tangent;
 int hy_tangent_open(hy_tangent *f, hyla_problem *p, int k);
@@ -109,23 +135,31 @@ static inline double hy_scalar_value(const hyla_problem *p, const hy_scalar *e) 
 typedef struct hy_driver {
   hyla_problem *problem;
   char *hyper, *state; /* flat, by the problem's layouts */
+  char *slices;        /* room for adjoints of slices */
   char **in, **out;    /* pointers of a program call, room for the largest */
-  double t;            /* steps done */
-  int segment;         /* of the next step */
-  double segment_t;    /* steps done in it */
+  hy_feed feed;
+  double t;         /* steps done */
+  int segment;      /* of the next step */
+  double segment_t; /* steps done in it */
+  char *warm;       /* the states training started from, of step `origin`; NULL: s_0 */
+  double origin;
   bool started;
 } hy_driver;
 int hy_driver_open(hy_driver *d, hyla_problem *p);
 void hy_driver_close(hy_driver *d);
-int hy_driver_start(hy_driver *d, hyla_tensor *const *lambda);
-int hy_driver_restart(hy_driver *d); /* from s_0 at the same hyperparameters */
+
+int hy_driver_start_from(hy_driver *d, hyla_tensor *const *lambda, double t, hyla_tensor *const *state);
+int hy_driver_restart(hy_driver *d); /* from where it started, at the same hyperparameters */
 /* One step, recorded in the trajectory when there is one (r may be NULL). HYLA_EINTR before it, HYLA_ENONFINITE when the
  * state that comes out is not finite (names op, line, step). */
 int hy_driver_step(hy_driver *d, hy_trajectory *r);
 void hy_driver_seek(hy_driver *d, double t); /* position alone; the state is the caller's business */
 int hy_driver_outer(hy_driver *d, double *f);
-/* Appends pointers at in[n]: states, hyperparameters, streams of the step that leads to the driver's t + 1. Returns the new n. */
-int hy_driver_bind(const hy_driver *d, char **in, int n, const char *state);
+/* Appends pointers at in[n]: states, hyperparameters, and the streams that `program` reads, of the step that leads to
+ * the driver's t + 1. Returns the new n, or a status. state NULL: the program has none. */
+int hy_driver_bind(hy_driver *d, const hyla_program *program, char **in, int n, const char *state);
+/* The same, streams of step t (what outer and init programs read: those of the last step). */
+int hy_driver_bind_at(hy_driver *d, const hyla_program *program, double t, char **in, int n, const char *state);
 int hy_layout_bind(const hy_layout *l, char **in, int n, const char *data);
 /* Stores the states of step t that its adjoint reads, and binds at residual[0..] where the step is to leave the rest. */
 void hy_trajectory_keep(hy_trajectory *r, const hyla_problem *p, const hy_segment *s, double t, const char *state,

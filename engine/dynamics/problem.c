@@ -30,10 +30,7 @@ void hy_adjoint_drop(hy_adjoint *a) {
 }
 
 static void drop_segment(hy_segment *s) {
-  for (int i = 0; i < s->n_stream && s->table; i++) hyla_tensor_drop(s->table[i]);
   hy_free(s->next);
-  hy_free(s->stream);
-  hy_free(s->table);
   hyla_program_drop(s->step);
   hy_adjoint_drop(&s->lean);
   hy_adjoint_drop(&s->rich);
@@ -43,6 +40,10 @@ void hyla_problem_drop(hyla_problem *p) {
   if (!p || --p->references) return;
   for (int i = 0; i < p->n_segment; i++) drop_segment(&p->segment[i]);
   hy_free(p->segment);
+  for (int i = 0; i < p->n_stream; i++) hy_stream_drop(&p->stream[i]);
+  hy_free(p->stream);
+  hy_free(p->slice);
+  hy_layout_close(&p->slice_layout);
   drop_variables(p->hyper, p->n_hyper);
   drop_variables(p->state, p->n_state);
   hy_layout_close(&p->hyper_layout);
@@ -70,7 +71,20 @@ static const char *used_as(const hyla_problem *p, hy_ref input) {
     if (p->hyper[i].input == input) return p->hyper[i].name;
   for (int i = 0; i < p->n_state; i++)
     if (p->state[i].input == input) return p->state[i].name;
+  for (int i = 0; i < p->n_stream; i++)
+    if (p->stream[i].input == input) return "a stream";
   return NULL;
+}
+
+int hy_problem_check_input(const hyla_problem *p, const char *what, hy_ref input) {
+  int status = check_open(p);
+  if (!status) status = check_node(p, what, "", input, NULL);
+  if (status) return status;
+  const hy_node *n = &p->graph->node[input];
+  if (n->op != HY_OP_input)
+    return hy_fail(HYLA_EVALUE, n->site, "%s: expected an input of the graph, got %s", what, hy_op_table[n->op].name);
+  const char *other = used_as(p, input);
+  return other ? hy_fail(HYLA_EVALUE, n->site, "%s: its input stands for '%s' already", what, other) : 0;
 }
 
 static int check_variable(const hyla_problem *p, const char *what, const char *name, hy_ref input, const char *site) {
@@ -137,44 +151,17 @@ static int check_next(const hyla_problem *p, int n_state, const int *next) {
   return 0;
 }
 
-static int check_stream(const hyla_problem *p, hy_ref input, const hyla_tensor *table) {
-  int status = check_node(p, "stream", "", input, NULL);
-  if (status) return status;
-  const hy_node *n = &p->graph->node[input];
-  if (used_as(p, input))
-    return hy_fail(HYLA_EVALUE, n->site, "stream: its input stands for '%s' already", used_as(p, input));
-  hyla_shape row = table->shape;
-  row.rank = table->shape.rank - 1;
-  for (int i = 0; i < row.rank; i++) row.dim[i] = table->shape.dim[i + 1];
-  if (n->op != HY_OP_input || table->shape.rank < 1 || !hy_shape_equal(&row, &n->shape) ||
-      !hyla_tensor_contiguous(table))
-    return hy_fail(HYLA_ESHAPE, n->site, "stream '%s': expected a contiguous table with rows of %s, got %s",
-                   n->name ? n->name : "?", hy_shape_show(&n->shape).s, hy_shape_show(&table->shape).s);
-  return 0;
-}
-
-int hyla_problem_segment(hyla_problem *p, double steps, int n_state, const int *next, int n_stream, const int *stream,
-                         hyla_tensor *const *table) {
+int hyla_problem_segment(hyla_problem *p, double steps, int n_state, const int *next) {
   int status = check_open(p);
   if (!status && !(steps >= 1 && steps < 0x1p53 && steps == (double)(int64_t)steps))
     status = hy_fail(HYLA_EVALUE, NULL, "steps: expected a whole number of at least 1, got %.9g", steps);
   if (!status) status = check_next(p, n_state, next);
-  for (int i = 0; i < n_stream && !status; i++) status = check_stream(p, stream[i], table[i]);
   if (!status) status = HY_GROW(p->segment, p->segment_capacity, p->n_segment);
   if (status) return status;
-  hy_segment s = {.steps = steps, .n_stream = n_stream};
+  hy_segment s = {.steps = steps};
   s.next = hy_alloc((size_t)n_state * sizeof *s.next + 1);
-  s.stream = hy_alloc((size_t)n_stream * sizeof *s.stream + 1);
-  s.table = hy_calloc((size_t)n_stream + 1, sizeof(hyla_tensor *));
-  if (!s.next || !s.stream || !s.table) {
-    drop_segment(&s);
-    return HYLA_ENOMEM;
-  }
+  if (!s.next) return HYLA_ENOMEM;
   for (int i = 0; i < n_state; i++) s.next[i] = next[i];
-  for (int i = 0; i < n_stream; i++) {
-    s.stream[i] = stream[i];
-    s.table[i] = hyla_tensor_keep(table[i]);
-  }
   p->segment[p->n_segment] = s;
   return p->n_segment++;
 }
@@ -205,6 +192,7 @@ int hyla_problem_ready(hyla_problem *p, int differentiate) {
   if (differentiate && p->outer < 0) return hy_fail(HYLA_ESTATE, NULL, "the problem has no outer objective");
   if (differentiate && !p->n_hyper) return hy_fail(HYLA_ESTATE, NULL, "the problem has no hyperparameters");
   if (!p->ready) status = hy_problem_plan(p);
+  if (!p->ready && !status) status = hy_problem_check_streams(p);
   if (!status) p->ready = true;
   if (!status && differentiate) status = hy_problem_check_paths(p);
   if (!status && differentiate) status = hy_problem_differentiate(p);

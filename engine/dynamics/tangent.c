@@ -6,8 +6,9 @@
 #include <stdio.h>
 
 typedef struct inputs {
-  hy_ref *z;   /* [k * n_state] */
-  hy_ref *dot; /* [k * n_hyper] */
+  hy_ref *z;     /* [k * n_state] */
+  hy_ref *dot;   /* [k * n_hyper] */
+  hy_ref *slice; /* [k * n_slice] rows of dot */
 } inputs;
 
 static int declare(hyla_graph *g, const hy_variable *v, int n, int k, const char *what, hy_ref *out) {
@@ -20,16 +21,30 @@ static int declare(hyla_graph *g, const hy_variable *v, int n, int k, const char
   return 0;
 }
 
-/* Tangents of y, zero where nothing flows, for each of the k directions, at out[i * apart]. */
+/* Variable j of a forward program, and its tangent along direction i: states first (where there are any), then
+ * hyperparameters, then slices. */
+static hy_ref variable(const hyla_problem *p, const inputs *l, int n_s, int i, int j, hy_ref *dot) {
+  if (j < n_s) {
+    *dot = l->z[i * p->n_state + j];
+    return p->state[j].input;
+  }
+  j -= n_s;
+  if (j < p->n_hyper) {
+    *dot = l->dot[i * p->n_hyper + j];
+    return p->hyper[j].input;
+  }
+  j -= p->n_hyper;
+  *dot = l->slice[i * p->n_slice + j];
+  return p->stream[p->slice[j]].input;
+}
+
+/* Tangents of y, zero where nothing flows, for each of the k directions, at out[i * n_y]. */
 static int push(hyla_problem *p, int k, const inputs *l, bool states, int n_y, const hy_ref *y, hy_ref *out) {
-  int n_s = states ? p->n_state : 0, n = n_s + p->n_hyper, status = 0;
+  int n_s = states ? p->n_state : 0, n = n_s + p->n_hyper + p->n_slice, status = 0;
   hy_ref *x = hy_alloc(((size_t)n + 1) * sizeof *x), *dot = hy_alloc(((size_t)n + 1) * sizeof *dot);
   if (!x || !dot) status = HYLA_ENOMEM;
   for (int i = 0; i < k && !status; i++) {
-    for (int j = 0; j < n; j++) {
-      x[j] = j < n_s ? p->state[j].input : p->hyper[j - n_s].input;
-      dot[j] = j < n_s ? l->z[i * p->n_state + j] : l->dot[i * p->n_hyper + j - n_s];
-    }
+    for (int j = 0; j < n; j++) x[j] = variable(p, l, n_s, i, j, &dot[j]);
     status = hy_jvp(p->graph, n, x, dot, n_y, y, out + i * n_y);
     for (int j = 0; j < n_y && !status; j++) {
       if (out[i * n_y + j] < 0) out[i * n_y + j] = hy_fill_like(p->graph, y[j], 0);
@@ -41,20 +56,21 @@ static int push(hyla_problem *p, int k, const inputs *l, bool states, int n_y, c
   return status;
 }
 
-/* Inputs in the order of every forward program: states (when `states`), hyperparameters, streams, Z, lambda_dot. */
-static int list_inputs(const hyla_problem *p, const hy_segment *s, int k, const inputs *l, bool states, hy_ref *in) {
+/* Inputs in the order of every forward program: states (when `states`), hyperparameters, streams, Z, lambda_dot, slices. */
+static int list_inputs(const hyla_problem *p, int k, const inputs *l, bool states, hy_ref *in) {
   int n = 0;
   for (int i = 0; states && i < p->n_state; i++) in[n++] = p->state[i].input;
   for (int i = 0; i < p->n_hyper; i++) in[n++] = p->hyper[i].input;
-  for (int i = 0; s && i < s->n_stream; i++) in[n++] = s->stream[i];
+  for (int i = 0; i < p->n_stream; i++) in[n++] = p->stream[i].input;
   for (int i = 0; states && i < k * p->n_state; i++) in[n++] = l->z[i];
   for (int i = 0; i < k * p->n_hyper; i++) in[n++] = l->dot[i];
+  for (int i = 0; i < k * p->n_slice; i++) in[n++] = l->slice[i];
   return n;
 }
 
 static int plan_step(hyla_problem *p, hy_segment *s, int k, const inputs *l, hy_ref *in, hy_ref *out, int *donor,
                      hyla_program **program) {
-  int n_s = p->n_state, before_z = n_s + p->n_hyper + s->n_stream, n = list_inputs(p, s, k, l, true, in);
+  int n_s = p->n_state, before_z = n_s + p->n_hyper + p->n_stream, n = list_inputs(p, k, l, true, in);
   for (int i = 0; i < n_s; i++) out[i] = s->next[i];
   int status = push(p, k, l, true, n_s, s->next, out + n_s);
   for (int i = 0; i < n_s * (k + 1); i++) donor[i] = i < n_s ? i : before_z + i - n_s;
@@ -62,7 +78,7 @@ static int plan_step(hyla_problem *p, hy_segment *s, int k, const inputs *l, hy_
 }
 
 static int plan_outer(hyla_problem *p, int k, const inputs *l, hy_ref *in, hy_ref *out, hyla_program **program) {
-  int n = list_inputs(p, NULL, k, l, true, in), status = push(p, k, l, true, 1, &p->outer, out + 1);
+  int n = list_inputs(p, k, l, true, in), status = push(p, k, l, true, 1, &p->outer, out + 1);
   out[0] = p->outer;
   return status ? status : hy_program_new(p->graph, n, in, 1 + k, out, NULL, program);
 }
@@ -71,36 +87,44 @@ static int plan_init(hyla_problem *p, int k, const inputs *l, hy_ref *in, hy_ref
   hy_ref *init = hy_alloc(((size_t)p->n_state + 1) * sizeof *init);
   if (!init) return HYLA_ENOMEM;
   for (int i = 0; i < p->n_state; i++) init[i] = p->state[i].init;
-  int n = list_inputs(p, NULL, k, l, false, in), status = push(p, k, l, false, p->n_state, init, out);
+  int n = list_inputs(p, k, l, false, in), status = push(p, k, l, false, p->n_state, init, out);
   hy_free(init);
   return status ? status : hy_program_new(p->graph, n, in, k * p->n_state, out, NULL, program);
 }
 
 static int most_inputs(const hyla_problem *p, int k) {
-  int streams = 0;
-  for (int i = 0; i < p->n_segment; i++)
-    if (p->segment[i].n_stream > streams) streams = p->segment[i].n_stream;
-  return (k + 1) * (p->n_state + p->n_hyper) + streams + 1;
+  return (k + 1) * (p->n_state + p->n_hyper + p->n_slice) + p->n_stream + 1;
+}
+
+static int declare_slices(const hyla_problem *p, int k, hy_ref *out) {
+  for (int i = 0; i < k * p->n_slice; i++) {
+    const hy_node *n = &p->graph->node[p->stream[p->slice[i % p->n_slice]].input];
+    hyla_shape shape = n->shape;
+    if ((out[i] = hyla_graph_input(p->graph, "slice.dot", &shape, n->site)) < 0) return out[i];
+  }
+  return 0;
 }
 
 int hy_tangent_open(hy_tangent *f, hyla_problem *p, int k) {
   *f = (hy_tangent){.k = k, .n_segment = p->n_segment};
   size_t room = (size_t)most_inputs(p, k);
-  inputs l = {hy_alloc(room * sizeof(hy_ref)), hy_alloc(room * sizeof(hy_ref))};
+  inputs l = {hy_alloc(room * sizeof(hy_ref)), hy_alloc(room * sizeof(hy_ref)), hy_alloc(room * sizeof(hy_ref))};
   hy_ref *in = hy_alloc(room * sizeof *in), *out = hy_alloc(room * sizeof *out);
   int *donor = hy_alloc(room * sizeof *donor);
   f->step = hy_calloc((size_t)p->n_segment + 1, sizeof(hyla_program *));
   f->in = hy_calloc(room, sizeof(char *));
   f->out = hy_calloc(room, sizeof(char *));
-  int status = l.z && l.dot && in && out && donor && f->step && f->in && f->out ? 0 : HYLA_ENOMEM;
+  int status = l.z && l.dot && l.slice && in && out && donor && f->step && f->in && f->out ? 0 : HYLA_ENOMEM;
   if (!status) status = declare(p->graph, p->state, p->n_state, k, "Z", l.z);
   if (!status) status = declare(p->graph, p->hyper, p->n_hyper, k, "dot", l.dot);
+  if (!status) status = declare_slices(p, k, l.slice);
   for (int i = 0; i < p->n_segment && !status; i++)
     status = plan_step(p, &p->segment[i], k, &l, in, out, donor, &f->step[i]);
   if (!status) status = plan_outer(p, k, &l, in, out, &f->outer);
   if (!status) status = plan_init(p, k, &l, in, out, &f->init);
   hy_free(l.z);
   hy_free(l.dot);
+  hy_free(l.slice);
   hy_free(in);
   hy_free(out);
   hy_free(donor);

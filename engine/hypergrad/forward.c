@@ -43,13 +43,14 @@ static void set_directions(forward *r) {
   }
 }
 
-/* Appends Z and lambda_dot of all directions. */
-static int bind_directions(const forward *r, bool z, char **in, int n) {
+/* Appends Z, lambda_dot and its slices at step t, of all directions. */
+static int bind_directions(const forward *r, bool z, double t, char **in, int n) {
   const hyla_problem *p = r->method.driver.problem;
   for (int i = 0; z && i < r->tangent.k; i++)
     n = hy_layout_bind(&p->state_layout, in, n, r->z + (size_t)i * state_bytes(r));
   for (int i = 0; i < r->tangent.k; i++)
     n = hy_layout_bind(&p->hyper_layout, in, n, r->dot + (size_t)i * hyper_bytes(r));
+  for (int i = 0; i < r->tangent.k; i++) n = hy_slice_bind(p, t, r->dot + (size_t)i * hyper_bytes(r), in, n);
   return n;
 }
 
@@ -58,8 +59,14 @@ static int start_group(forward *r) {
   hy_driver *d = &r->method.driver;
   hy_tangent *f = &r->tangent;
   set_directions(r);
-  bind_directions(r, false, f->in, hy_layout_bind(&d->problem->hyper_layout, f->in, 0, d->hyper));
-  int n = 0;
+  if (d->warm) { /* the states training started from depend on nothing */
+    memset(r->z, 0, (size_t)f->k * state_bytes(r));
+    return 0;
+  }
+  int n = hy_driver_bind_at(d, f->init, 0, f->in, 0, NULL);
+  if (n < 0) return n;
+  bind_directions(r, false, 0, f->in, n);
+  n = 0;
   for (int i = 0; i < f->k; i++)
     n = hy_layout_bind(&d->problem->state_layout, f->out, n, r->z + (size_t)i * state_bytes(r));
   return hy_program_run(f->init, f->in, f->out);
@@ -81,8 +88,10 @@ static bool tangents_finite(const forward *r) {
 static int take_step(forward *r, hy_run *run) {
   hy_driver *d = &r->method.driver;
   hy_tangent *f = &r->tangent;
-  bind_directions(r, true, f->in, hy_driver_bind(d, f->in, 0, d->state));
-  int n = hy_layout_bind(&d->problem->state_layout, f->out, 0, d->state);
+  int n = hy_driver_bind(d, f->step[d->segment], f->in, 0, d->state);
+  if (n < 0) return n;
+  bind_directions(r, true, d->t + 1, f->in, n);
+  n = hy_layout_bind(&d->problem->state_layout, f->out, 0, d->state);
   for (int i = 0; i < f->k; i++)
     n = hy_layout_bind(&d->problem->state_layout, f->out, n, r->z + (size_t)i * state_bytes(r));
   int status = run(f->step[d->segment], f->in, f->out);
@@ -122,8 +131,9 @@ static int read_slopes(forward *r) {
   hy_driver *d = &r->method.driver;
   hy_tangent *f = &r->tangent;
   hy_scalar e[1 + MOST_TOGETHER];
-  int n = hy_layout_bind(&d->problem->state_layout, f->in, 0, d->state);
-  bind_directions(r, true, f->in, hy_layout_bind(&d->problem->hyper_layout, f->in, n, d->hyper));
+  int n = hy_driver_bind_at(d, f->outer, d->t, f->in, 0, d->state);
+  if (n < 0) return n;
+  bind_directions(r, true, d->t, f->in, n);
   for (int i = 0; i <= f->k; i++) f->out[i] = (char *)&e[i];
   int status = hy_program_run(f->outer, f->in, f->out);
   if (status) return status;

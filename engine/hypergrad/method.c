@@ -18,9 +18,11 @@ void hyla_method_drop(hyla_method *m) {
   hy_free(m);
 }
 
-int hyla_method_start(hyla_method *m, hyla_tensor *const *lambda) {
+int hyla_method_start(hyla_method *m, hyla_tensor *const *lambda) { return hyla_method_start_from(m, lambda, 0, NULL); }
+
+int hyla_method_start_from(hyla_method *m, hyla_tensor *const *lambda, double t, hyla_tensor *const *state) {
   m->done = false;
-  int status = hy_driver_start(&m->driver, lambda);
+  int status = hy_driver_start_from(&m->driver, lambda, t, state);
   if (!status && m->kind->start) status = m->kind->start(m);
   if (status) m->driver.started = false;
   return status;
@@ -80,6 +82,22 @@ int hyla_method_state(hyla_method *m, int i, hyla_tensor **view) {
     return hy_fail(HYLA_EVALUE, NULL, "expected a state from 0 to %d, got %d", p->n_state - 1, i);
   if (!m->driver.started) return hy_fail(HYLA_ESTATE, NULL, "the method has not been started");
   return hy_tensor_wrap(&p->state_layout.shape[i], m->driver.state + p->state_layout.offset[i], view);
+}
+
+int hyla_method_stream(hyla_method *m, int i, hyla_tensor *value) {
+  hy_driver *d = &m->driver;
+  const hyla_problem *p = d->problem;
+  if (i < 0 || i >= p->n_stream)
+    return hy_fail(HYLA_EVALUE, NULL, "expected a stream from 0 to %d, got %d", p->n_stream - 1, i);
+  if (!d->started) return hy_fail(HYLA_ESTATE, NULL, "the method has not been started");
+  char *at;
+  hyla_tensor *from;
+  int status = hy_feed_value(&d->feed, p, i, d->t, d->hyper, &at);
+  if (!status) status = hy_tensor_wrap(&p->graph->node[p->stream[i].input].shape, at, &from);
+  if (status) return status;
+  status = hyla_tensor_copy(value, from);
+  hyla_tensor_drop(from);
+  return status;
 }
 
 double hyla_method_bytes(const hyla_method *m) {

@@ -23,16 +23,25 @@ static int start(hyla_method *m) {
 
 static int step(hyla_method *m) { return hy_driver_step(&m->driver, &((reverse *)m)->trajectory); }
 
+/* g, and room for the adjoints of slices, as the last outputs of an adjoint program. */
+static void bind_results(reverse *r, char **out, int n) {
+  const hyla_problem *p = r->method.driver.problem;
+  n = hy_layout_bind(&p->hyper_layout, out, n, r->method.g);
+  hy_layout_bind(&p->slice_layout, out, n, r->method.driver.slices);
+}
+
 /* f = E(s_T, lambda), alpha = alpha_T, g = the direct term. */
 static int outer_adjoint(reverse *r, hy_run *run) {
   hy_driver *d = &r->method.driver;
   const hyla_problem *p = d->problem;
   hy_scalar e;
-  hy_layout_bind(&p->hyper_layout, d->in, hy_layout_bind(&p->state_layout, d->in, 0, d->state), d->hyper);
+  int status = hy_driver_bind_at(d, p->outer_vjp, d->t, d->in, 0, d->state);
+  if (status < 0) return status;
   d->out[0] = (char *)&e;
-  hy_layout_bind(&p->hyper_layout, d->out, hy_layout_bind(&p->state_layout, d->out, 1, r->alpha), r->method.g);
-  int status = run(p->outer_vjp, d->in, d->out);
+  bind_results(r, d->out, hy_layout_bind(&p->state_layout, d->out, 1, r->alpha));
+  status = run(p->outer_vjp, d->in, d->out);
   if (status) return status;
+  hy_slice_add(p, d->t, d->slices, r->method.g);
   r->method.f = hy_scalar_value(p, &e);
   r->t = d->t;
   r->backward = true;
@@ -45,22 +54,30 @@ static int adjoint_step(reverse *r, hy_run *run) {
   const hyla_problem *p = d->problem;
   hy_driver_seek(&at, r->t - 1);
   const hy_segment *s = &p->segment[at.segment];
-  int n = hy_driver_bind(&at, d->in, 0, d->state);
+  hyla_program *vjp = hy_trajectory_adjoint(&r->trajectory, s)->vjp;
+  int n = hy_driver_bind(&at, vjp, d->in, 0, d->state);
+  if (n < 0) return n;
   n = hy_layout_bind(&p->hyper_layout, d->in, hy_layout_bind(&p->state_layout, d->in, n, r->alpha), r->method.g);
   hy_trajectory_bind(&r->trajectory, p, s, r->t - 1, d->in, d->in + n);
-  hy_layout_bind(&p->hyper_layout, d->out, hy_layout_bind(&p->state_layout, d->out, 0, r->alpha), r->method.g);
-  int status = run(hy_trajectory_adjoint(&r->trajectory, s)->vjp, d->in, d->out);
-  if (!status) r->t -= 1;
-  return status;
+  bind_results(r, d->out, hy_layout_bind(&p->state_layout, d->out, 0, r->alpha));
+  int status = run(vjp, d->in, d->out);
+  if (status) return status;
+  hy_slice_add(p, r->t, d->slices, r->method.g);
+  r->t -= 1;
+  return 0;
 }
 
 static int initial_adjoint(reverse *r, hy_run *run) {
   hy_driver *d = &r->method.driver;
   const hyla_problem *p = d->problem;
-  int n = hy_layout_bind(&p->state_layout, d->in, hy_layout_bind(&p->hyper_layout, d->in, 0, d->hyper), r->alpha);
-  hy_layout_bind(&p->hyper_layout, d->in, n, r->method.g);
-  hy_layout_bind(&p->hyper_layout, d->out, 0, r->method.g);
-  return run(p->init_vjp, d->in, d->out);
+  if (d->warm) return 0; /* the states training started from depend on nothing */
+  int n = hy_driver_bind_at(d, p->init_vjp, 0, d->in, 0, NULL);
+  if (n < 0) return n;
+  hy_layout_bind(&p->hyper_layout, d->in, hy_layout_bind(&p->state_layout, d->in, n, r->alpha), r->method.g);
+  bind_results(r, d->out, 0);
+  int status = run(p->init_vjp, d->in, d->out);
+  if (!status) hy_slice_add(p, 0, d->slices, r->method.g);
+  return status;
 }
 
 static bool is_finite(const reverse *r) {
@@ -74,7 +91,7 @@ static int explain_nonfinite(reverse *r) {
   int status = outer_adjoint(r, hy_program_find_nonfinite);
   r->backward = false;
   if (status) return hy_fail_within(status, "hypergradient: adjoint of the outer objective: ");
-  while (!status && r->t > 0)
+  while (!status && r->t > r->method.driver.origin)
     if (!(status = hy_poll_interrupt())) status = adjoint_step(r, hy_program_find_nonfinite);
   if (status) return hy_fail_within(status, "hypergradient: adjoint of step %.0f: ", r->t);
   status = initial_adjoint(r, hy_program_find_nonfinite);
@@ -85,7 +102,7 @@ static int explain_nonfinite(reverse *r) {
 /* Backwards to s_0. The sweep works in place: one that fails halfway begins anew, an interrupted one goes on. */
 static int sweep(reverse *r) {
   int status = 0;
-  while (!status && r->t > 0) {
+  while (!status && r->t > r->method.driver.origin) {
     if ((status = hy_poll_interrupt())) return status;
     status = adjoint_step(r, hy_program_run);
     if (!status && !is_finite(r)) return explain_nonfinite(r);

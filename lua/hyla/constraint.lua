@@ -71,6 +71,17 @@ function Set:project(x, where)
   return x
 end
 
+--- The finite box that the set's boxes make, as two numbers; nil where an end is infinite.
+-- @treturn number lo
+-- @treturn number hi
+function Set:bounds()
+  local lo, hi = -huge, huge
+  for _, m in ipairs(self.members) do
+    if m.kind == C.HYLA_SET_BOX then lo, hi = math.max(lo, m.lo), math.min(hi, m.hi) end
+  end
+  if lo > -huge and hi < huge and lo < hi then return lo, hi end
+end
+
 --- As the set was written: "box(0, 1):with(l1(1000))".
 function Set:__tostring()
   local words = { self.members[1].text }

@@ -1,13 +1,15 @@
 --- Dynamics: how a step of training moves the weights. Each is a short expression over (w, accessories, gradient,
 -- settings), built-in or the user's own, and the same value moves hyperparameters when it is given as `improve`.
 --
--- A setting is a number, an expression (of hyperparameters, say), or a table of these by the weight's name. Numbers are
--- checked to lie where the method makes sense; hyperparameters stay in their own constraints.
+-- A setting is a number, a schedule (a function of t = 1, 2, ... of this stretch of training, or a list of numbers, one
+-- a step), an expression (of hyperparameters, say), or a table of these by the weight's name. Numbers are checked to
+-- lie where the method makes sense; hyperparameters stay in their own constraints.
 -- @module hyla.dynamics
 local model = require "hyla.model"
 local names = require "hyla.names"
 local options = require "hyla.options"
 local site = require "hyla.site"
+local stream = require "hyla.stream"
 local trace = require "hyla.trace"
 
 local dynamics = {}
@@ -17,11 +19,11 @@ local methods = trace.methods
 local function is_setting(v, inside)
   if type(v) == "number" then return not inside or inside(v) end
   if trace.is_operand(v) then return true end
+  if stream.is_schedule(v) then return true end
   if type(v) ~= "table" or next(v) == nil then return false end
   for name, each in pairs(v) do
-    if type(name) ~= "string" or type(each) == "table" and not trace.is(each) or not is_setting(each, inside) then
-      return false
-    end
+    local group = type(each) == "table" and not trace.is(each) and not stream.is_schedule(each)
+    if type(name) ~= "string" or group or not is_setting(each, inside) then return false end
   end
   return true
 end
@@ -29,7 +31,7 @@ end
 -- A field of options.read for a setting whose numbers satisfy `inside`.
 local function setting(words, inside, more)
   return options.with({
-    expected = words .. ", an expression, or a table of these by weight",
+    expected = words .. ", a schedule, an expression, or a table of these by weight",
     is = function(v) return is_setting(v, inside) end,
   }, more)
 end
@@ -116,6 +118,27 @@ end
 -- @return boolean
 function dynamics.is(x) return type(x) == "table" and not trace.is(x) and type(rawget(x, "step")) == "function" end
 
+--- The recipe's own dynamics s_t = Phi_t(s_{t-1}, lambda): what each state is after a step, as expressions of states,
+-- weights, hyperparameters and streams (hyla.at_step). States it does not name stay as they are.
+-- @tparam table given { next = { name of a state or weight = expression } (required); steps = }
+-- @treturn transition, for `train`
+function dynamics.transition(given)
+  local o = options.read("transition", given, {
+    next = { kind = "table", required = true }, steps = options.count,
+  })
+  for name, value in pairs(o.next) do
+    if type(name) ~= "string" or not trace.is_operand(value) then
+      site.fail("transition: expected next = { name = expression }, got %s = %s", tostring(name), trace.show(value))
+    end
+  end
+  if next(o.next) == nil then site.fail("transition: next names no state") end
+  return { kind = "transition", steps = o.steps, next = o.next, settings = {}, site = site.here() }
+end
+
+--- Whether a value is a transition.
+-- @return boolean
+function dynamics.is_transition(x) return type(x) == "table" and not trace.is(x) and x.kind == "transition" end
+
 local function accessory(d, w, key)
   local init, shape = d.accessories[key], {}
   if type(init) == "function" then init = init(w) end
@@ -147,15 +170,19 @@ function dynamics.accessories_of(d, w, known)
   return list
 end
 
--- The settings as one leaf sees them.
-local function settings_for(d, w)
+-- The settings as one leaf sees them. Weights that share a schedule share its stream.
+local function settings_for(d, w, at)
   local s = {}
   for name, value in pairs(d.settings) do
-    if type(value) == "table" and not trace.is(value) then
+    if type(value) == "table" and not trace.is(value) and not stream.is_schedule(value) then
       if value[w.name] == nil then
         site.fail_at(d.site, "%s: setting '%s' has no value for '%s'", d.kind, name, w.name)
       end
       value = value[w.name]
+    end
+    if stream.is_schedule(value) then
+      at.streams[value] = at.streams[value] or stream.schedule(name, value, at.first, at.steps)
+      value = at.streams[value]
     end
     s[name] = value
   end
@@ -180,12 +207,14 @@ end
 -- @tparam expression w
 -- @tparam {expression,...} accessories from `accessories_of`
 -- @tparam expression g gradient of the objective by w
+-- @tparam table at the stretch of training: first and steps (nil: no end), which schedules count from; streams = {},
+--   filled
 -- @treturn expression w after the step
 -- @treturn {expression,...} the accessories after it, in the same order
-function dynamics.step(d, w, accessories, g)
+function dynamics.step(d, w, accessories, g, at)
   local before = {}
   for _, leaf in ipairs(accessories) do before[leaf.key] = leaf end
-  local after, kept = d.step(w, before, g, settings_for(d, w))
+  local after, kept = d.step(w, before, g, settings_for(d, w, at))
   local moved = want_like(d, "the weight", w, after)
   kept = kept or {}
   for name in pairs(kept) do

@@ -1,25 +1,56 @@
 --- The hyper-optimizer: a dynamics over (lambda, accessories, hypergradient), followed by the projection of each
--- hyperparameter on its constraint.
+-- hyperparameter on its constraint. A hyperparameter with a scale is moved on that scale: u = log lambda, or the logit
+-- of its place in its box, with the hypergradient by u.
 -- @module hyla.improver
 local dynamics = require "hyla.dynamics"
 local lower = require "hyla.lower"
 local model = require "hyla.model"
 local names = require "hyla.names"
+local options = require "hyla.options"
 local site = require "hyla.site"
+local stream = require "hyla.stream"
 local tensor = require "hyla.tensor"
 local trace = require "hyla.trace"
+
+local methods = trace.methods
 
 local Improver = {}
 Improver.__index = Improver
 
+-- Scales: u of x, x of u, and dx/du at x. Both ends of a logit are kept a little away: there u is infinite.
+local scales = {}
+
+function scales.log(x)
+  return { u = methods.log(x), slope = x, back = methods.exp }
+end
+
+function scales.logit(x, set)
+  local lo, hi = set:bounds()
+  local margin = 1e-6 * (hi - lo)
+  local inside = methods.clip(x, lo + margin, hi - margin)
+  return {
+    u = methods.log((inside - lo) / (hi - inside)), slope = (inside - lo) * (hi - inside) / (hi - lo),
+    back = function(u) return lo + (hi - lo) * methods.sigmoid(u) end,
+  }
+end
+
+-- A step in lambda as a step in u: the same expressions, of u and of dE/du = dE/dlambda dlambda/du.
+local function on_scale(hyper, g, moved, kept)
+  if not hyper.scale then return moved, kept end
+  local scale = scales[hyper.scale](hyper.leaf, hyper.set)
+  local map, list = { [hyper.leaf] = scale.u, [g] = g * scale.slope }, {}
+  for i, e in ipairs(kept) do list[i] = trace.substitute(e, map) end
+  return scale.back(trace.substitute(moved, map)), list
+end
+
 -- Lays out one step of every hyperparameter and the accessories' first values.
 local function trace_step(self, d, hypers)
-  local after, inits = {}, {}
+  local after, inits, at = {}, {}, { first = 1, streams = {} }
   for _, hyper in ipairs(hypers) do
     local lambda = hyper.leaf
     local g = trace.leaf("hypergradient", lambda.name .. ".gradient", lambda.shape)
     local accessories = dynamics.accessories_of(d, lambda, {})
-    local moved, kept = dynamics.step(d, lambda, accessories, g)
+    local moved, kept = on_scale(hyper, g, dynamics.step(d, lambda, accessories, g, at))
     self.gradients[g] = lambda.name
     self.targets[#self.targets + 1] = lambda
     after[#after + 1] = moved
@@ -40,6 +71,7 @@ end
 local function new(d, problem)
   local self = setmetatable({
     problem = problem, dtype = problem.dtype, gradients = {}, targets = {}, accessories = {}, values = {},
+    iteration = 0,
   }, Improver)
   local after, inits = trace_step(self, d, problem.hypers)
   local foreign = {}
@@ -47,9 +79,10 @@ local function new(d, problem)
   for _, leaf in ipairs(self.accessories) do foreign[leaf] = "known" end
   self.program = lower.program(after, self.dtype)
   for _, leaf in ipairs(self.program.leaves) do
-    if not foreign[leaf] and not self.gradients[leaf] then
-      site.fail_at(d.site, "improve: %s '%s' (%s) is not a number; settings of a hyper-optimizer are numbers", leaf.op,
-                   leaf.name, leaf.site)
+    local scheduled = stream.is(leaf) and leaf.source.kind == "schedule"
+    if not foreign[leaf] and not self.gradients[leaf] and not scheduled then
+      site.fail_at(d.site, "improve: %s '%s' (%s) is not a number; settings of a hyper-optimizer are numbers, or "
+                   .. "schedules over hyper-iterations", leaf.op, leaf.name, leaf.site)
     end
   end
   if #inits > 0 then
@@ -78,7 +111,10 @@ function Improver:step(g)
   for _, hyper in ipairs(self.problem.hypers) do current[hyper.leaf] = hyper.value end
   local by_name = {}
   for _, hyper in ipairs(self.problem.hypers) do by_name[hyper.name] = want_gradient(g, hyper, self.dtype) end
-  local results = self.program:run(function(leaf) return current[leaf] or by_name[self.gradients[leaf]] end)
+  local results = self.program:run(function(leaf)
+    if stream.is(leaf) then return tensor.from(stream.value(leaf, self.iteration + 1), self.dtype) end
+    return current[leaf] or by_name[self.gradients[leaf]]
+  end)
   local moved, kept = {}, {}
   for i, target in ipairs(self.targets) do
     if target.op == "accessory" then kept[target] = results[i] else moved[target.name] = results[i] end
@@ -87,13 +123,13 @@ function Improver:step(g)
     if hyper.set then hyper.set:project(moved[hyper.name], hyper.site) end
   end
   self.problem:set(moved)                              -- refuses NaN; the accessories change only with the hypers
-  self.values = kept
+  self.values, self.iteration = kept, self.iteration + 1
 end
 
 --- What a checkpoint keeps.
--- @treturn table accessory's name ("lambda.m") -> tensor
+-- @treturn table accessory's name ("lambda.m") -> tensor, and `iteration`: steps done
 function Improver:state()
-  local state = {}
+  local state = { iteration = self.iteration }
   for leaf, value in pairs(self.values) do state[leaf.name] = value:clone() end
   return state
 end
@@ -101,7 +137,7 @@ end
 --- Goes back to a state.
 -- @tparam table state as `state` gave it
 function Improver:restore(state)
-  local values, known = {}, {}
+  local values, known = {}, { iteration = true }
   for _, leaf in ipairs(self.accessories) do
     local value = state[leaf.name]
     if not tensor.is(value) or table.concat(value.shape, ",") ~= table.concat(leaf.shape, ",")
@@ -115,7 +151,10 @@ function Improver:restore(state)
   for _, name in ipairs(names.keys(state)) do
     if not known[name] then site.fail("improver: unknown accessory '%s'", name) end
   end
-  self.values = values
+  if not options.seed.is(state.iteration) then
+    site.fail("improver: expected 'iteration' as a whole number >= 0, got %s", tostring(state.iteration))
+  end
+  self.values, self.iteration = values, state.iteration
 end
 
 return { new = new }

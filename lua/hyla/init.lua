@@ -2,9 +2,10 @@
 --
 --   operations   hyla.exp(x), hyla.concat {...}: also methods, x:exp()            (hyla.functions)
 --   tensors      tensor, zeros, ones, full, arange, permutation                   (hyla.tensor)
---   leaves       weight, hyper; initialisers constant, normal, uniform, xavier, he, zeros_like   (hyla.model)
+--   leaves       weight, state, hyper; initialisers constant, normal, uniform, xavier, he, zeros_like   (hyla.model)
+--   streams      at_step: values that differ from step to step                    (hyla.stream)
 --   constraints  box, non_negative, sum, l1, l2, simplex, symmetric, zero_diagonal               (hyla.constraint)
---   dynamics     gd, momentum, adam, update: to train and to improve              (hyla.dynamics)
+--   dynamics     gd, momentum, adam, update: to train and to improve; transition  (hyla.dynamics)
 --   methods      reverse forward                                                  (hyla.method)
 --   problems     problem, gradient                                                (hyla.problem, hyla.trace)
 --   experiments  recipe, load, data                                               (hyla.recipe, hyla.data)
@@ -20,6 +21,7 @@ local model = require "hyla.model"
 local names = require "hyla.names"
 local problem = require "hyla.problem"
 local site = require "hyla.site"
+local stream = require "hyla.stream"
 local tensor = require "hyla.tensor"
 local trace = require "hyla.trace"
 local ffi = require "ffi"
@@ -31,7 +33,7 @@ for name, operation in pairs(functions.all) do hyla[name] = operation end
 hyla.tensor = tensor
 for _, name in ipairs { "zeros", "ones", "full", "arange", "permutation" } do hyla[name] = tensor[name] end
 
-for _, name in ipairs { "weight", "hyper", "constant", "normal", "uniform", "xavier", "he", "zeros_like" } do
+for _, name in ipairs { "weight", "state", "hyper", "constant", "normal", "uniform", "xavier", "he", "zeros_like" } do
   hyla[name] = model[name]
 end
 
@@ -45,7 +47,8 @@ function hyla.sum(x, ...)
   return set
 end
 
-for _, name in ipairs { "gd", "momentum", "adam", "update" } do hyla[name] = dynamics[name] end
+for _, name in ipairs { "gd", "momentum", "adam", "update", "transition" } do hyla[name] = dynamics[name] end
+hyla.at_step = stream.at_step
 hyla.reverse = method.reverse
 hyla.forward = method.forward
 hyla.problem = problem.new

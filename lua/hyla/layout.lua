@@ -10,11 +10,16 @@ local trace = require "hyla.trace"
 
 local layout = {}
 
--- Leaves of a kind, each once, in the order in which expressions reach them.
+local kind_of = {
+  weight = "weight", state = "weight", hyperparameter = "hyperparameter", stream = "stream",
+}
+
+-- Leaves of a kind, each once, in the order in which expressions reach them: weights (and states), hyperparameters,
+-- streams, others.
 local function reached(roots)
-  local found = { weight = {}, hyperparameter = {}, others = {} }
+  local found = { weight = {}, hyperparameter = {}, stream = {}, others = {} }
   for _, e in ipairs(lower.order(roots)) do
-    if e.leaf then table.insert(found[e.op] or found.others, e) end
+    if e.leaf then table.insert(found[kind_of[e.op] or "others"], e) end
   end
   return found
 end
@@ -25,6 +30,12 @@ local function set_of(list)
   return set
 end
 
+local function append(list, more)
+  for _, e in ipairs(more) do list[#list + 1] = e end
+  return list
+end
+
+-- Expressions in the settings of the dynamics, and the values of transitions.
 local function settings_of(segments)
   local list = {}
   local function add(value)
@@ -34,7 +45,10 @@ local function settings_of(segments)
       for _, key in ipairs(names.keys(value)) do add(value[key]) end
     end
   end
-  for _, d in ipairs(segments) do add(d.settings) end
+  for _, d in ipairs(segments) do
+    add(d.settings)
+    add(d.next)
+  end
   return list
 end
 
@@ -50,31 +64,39 @@ local function want_distinct_names(leaves)
   end
 end
 
+-- An optimizer moves the weights that its objective uses; a state is moved by transitions alone.
 local function want_inner_weights(inner, weights)
-  local used = set_of(reached { inner }.weight)
+  local used = set_of(reached({ inner }).weight)
   for _, w in ipairs(weights) do
-    if not used[w] then
+    if w.op == "weight" and not used[w] then
       site.fail_at(w.site, "weight '%s' is not used by the inner objective at %s, so training cannot move it", w.name,
                    inner.site)
     end
   end
 end
 
+local function want_finite(where, t)
+  if t.dtype == "int32" or t:is_finite() then return end
+  site.fail_at(where, "NaN or infinity in the data of the %s tensor used here", trace.show(t))
+end
+
 local function want_finite_constants(roots)
   for _, e in ipairs(lower.order(roots)) do
-    if e.tensor and e.dtype == "float" and not e.tensor:is_finite() then
-      site.fail_at(e.site, "NaN or infinity in the data of the %s tensor used here", trace.show(e.tensor))
-    end
+    if e.tensor then want_finite(e.site, e.tensor) end
+    if e.source and e.source.table then want_finite(e.site, e.source.table) end
   end
 end
 
--- s_0: the initial value of each leaf of the state; it may see hyperparameters, nothing else.
+-- s_0: the initial value of each leaf of the state; it may see hyperparameters, frozen ones too, nothing else.
 local function initial_state(states, dtype)
   local list = {}
   for i, leaf in ipairs(states) do
     local init = model.initial(leaf, dtype)
     local leaves = reached { init }
     local wrong = leaves.weight[1] or leaves.others[1]
+    for _, e in ipairs(leaves.stream) do
+      if e.source.kind ~= "frozen" then wrong = wrong or e end
+    end
     if wrong then
       site.fail_at(leaf.site, "the initial value of '%s' may depend on hyperparameters alone, not on the %s '%s'",
                    leaf.name, wrong.op, wrong.name)
@@ -84,49 +106,124 @@ local function initial_state(states, dtype)
   return list
 end
 
--- One step of training: leaf of the state -> its value after the step.
-local function one_step(d, inner, weights, accessories)
-  local after = {}
-  local gradients = trace.gradient(inner, weights, "the inner objective")
+-- One step of training by an optimizer: leaf of the state -> its value after the step.
+local function optimizer_step(d, inner, weights, accessories, at)
+  local after, moved = {}, {}
   for i, w in ipairs(weights) do
-    local list = dynamics.accessories_of(d, w, accessories[i])
+    if w.op == "weight" then moved[#moved + 1] = i end
+  end
+  local by = {}
+  for k, i in ipairs(moved) do by[k] = weights[i] end
+  local gradients = trace.gradient(inner, by, "the inner objective")
+  for k, i in ipairs(moved) do
+    local list = dynamics.accessories_of(d, weights[i], accessories[i])
     local kept
-    after[w], kept = dynamics.step(d, w, list, gradients[i])
-    for k, leaf in ipairs(list) do after[leaf] = kept[k] end
+    after[weights[i]], kept = dynamics.step(d, weights[i], list, gradients[k], at)
+    for n, leaf in ipairs(list) do after[leaf] = kept[n] end
   end
   return after
 end
 
-local function hypers_of(roots, inits)
-  local all = {}
-  for _, e in ipairs(roots) do all[#all + 1] = e end
-  for _, e in ipairs(inits) do all[#all + 1] = e end
-  return reached(all).hyperparameter
+-- One step of the recipe's own: its values are checked against the states they are for.
+local function transition_step(d, weights)
+  local after, by_name = {}, {}
+  for _, leaf in ipairs(weights) do by_name[leaf.name] = leaf end
+  for _, name in ipairs(names.keys(d.next)) do
+    local leaf = by_name[name]
+    if not leaf then
+      site.fail_at(d.site, "transition: nothing reaches a state or weight named '%s'%s", name,
+                   names.hint(name, names.keys(by_name)))
+    end
+    local e = trace.lift("transition", d.next[name])
+    if trace.show(e) ~= trace.show(leaf) then
+      site.fail_at(d.site, "transition: expected the next value of '%s' as %s, got %s", name, trace.show(leaf),
+                   trace.show(e))
+    end
+    after[leaf] = e
+  end
+  return after
+end
+
+-- The running cost, summed over the steps, is one more state: c_t = c_{t-1} + cost(s_t, lambda, x_t).
+local function add_cost(cost, steps)
+  local sum = trace.leaf("accessory", "cost", {}, { init = 0, site = cost.site })
+  for _, after in ipairs(steps) do
+    after[sum] = trace.methods.add(sum, trace.substitute(cost, after))
+  end
+  return sum
+end
+
+-- Learned leaves: those reached, and those that a stream takes rows of.
+local function hypers_of(leaves)
+  local list = append({}, leaves.hyperparameter)
+  local known = set_of(list)
+  for _, e in ipairs(leaves.stream) do
+    local hyper = e.source.kind == "hyper" and e.source.hyper
+    if hyper and not known[hyper] then
+      known[hyper] = true
+      list[#list + 1] = hyper
+    end
+  end
+  return list
+end
+
+local function frozen_of(leaves)
+  local list = {}
+  for _, e in ipairs(leaves.stream) do
+    if e.source.kind == "frozen" then list[#list + 1] = e end
+  end
+  return list
+end
+
+-- What each stretch of training makes of the state: a list of { leaf -> expression }; fills accessories.
+local function steps_of(p, weights, accessories)
+  local steps, first = {}, 1
+  for i, d in ipairs(p.segments) do
+    if dynamics.is_transition(d) then
+      steps[i] = transition_step(d, weights)
+    else
+      if not p.inner then
+        site.fail_at(d.site, "%s: training by an optimizer needs the objective that it goes down: inner = ...", d.kind)
+      end
+      want_inner_weights(p.inner, weights)
+      steps[i] = optimizer_step(d, p.inner, weights, accessories, { first = first, steps = d.steps, streams = {} })
+    end
+    first = first + d.steps
+  end
+  return steps
+end
+
+local function roots_of(p)
+  local roots = { p.inner }
+  if p.outer then roots[#roots + 1] = p.outer end
+  if p.cost then roots[#roots + 1] = p.cost end
+  return append(append(roots, p.watch), settings_of(p.segments))
 end
 
 --- Lays a problem out.
--- @tparam table p { inner, outer (or nil), watch (list), segments (list of dynamics), dtype }
--- @treturn table { weights, hypers, states: lists of leaves; init: list of expressions, one a state;
---   segments: list of { steps =, next = list of expressions, one a state } }
+-- @tparam table p { inner, outer, cost (each may be nil), watch (list), segments (dynamics and transitions), dtype }
+-- @treturn table { weights (states too), hypers, frozen, streams (frozen too), states: lists of leaves;
+--   init: list of expressions, one a state; segments: list of { steps =, next = list of expressions, one a state };
+--   outer: what is judged, or nil }
 function layout.new(p)
-  local objectives = { p.inner, p.outer }
-  local settings = settings_of(p.segments)
-  local roots = {}
-  for _, list in ipairs { objectives, p.watch, settings } do
-    for _, e in ipairs(list) do roots[#roots + 1] = e end
-  end
+  local roots = roots_of(p)
   want_finite_constants(roots)
   local weights = reached(roots).weight
-  if #weights == 0 then site.fail_at(p.inner.site, "problem: the inner objective uses no weight") end
-  want_inner_weights(p.inner, weights)
+  if #weights == 0 then site.fail("problem: its expressions use no weight and no state") end
 
-  local accessories, steps = {}, {}
+  local accessories = {}
   for i = 1, #weights do accessories[i] = {} end
-  for i, d in ipairs(p.segments) do steps[i] = one_step(d, p.inner, weights, accessories) end
+  local steps = steps_of(p, weights, accessories)
   local states = {}
   for i, w in ipairs(weights) do
     states[#states + 1] = w
     for _, key in ipairs(names.keys(accessories[i])) do states[#states + 1] = accessories[i][key] end
+  end
+  local outer = p.outer
+  if p.cost then
+    local sum = add_cost(p.cost, steps)
+    states[#states + 1] = sum
+    outer = outer and trace.methods.add(outer, sum) or sum
   end
 
   local segments = {}
@@ -134,16 +231,16 @@ function layout.new(p)
     local after = {}
     for k, leaf in ipairs(states) do after[k] = steps[i][leaf] or leaf end
     segments[i] = { steps = d.steps, next = after }
-    for _, e in ipairs(after) do roots[#roots + 1] = e end
+    append(roots, after)
   end
   local init = initial_state(states, p.dtype)
-  local hypers = hypers_of(roots, init)
-  local leaves = {}
-  for _, list in ipairs { hypers, states } do
-    for _, leaf in ipairs(list) do leaves[#leaves + 1] = leaf end
-  end
-  want_distinct_names(leaves)
-  return { weights = weights, hypers = hypers, states = states, init = init, segments = segments }
+  local leaves = reached(append(append({}, roots), init))
+  local hypers, frozen = hypers_of(leaves), frozen_of(leaves)
+  want_distinct_names(append(append(append({}, hypers), frozen), states))
+  return {
+    weights = weights, hypers = hypers, frozen = frozen, streams = leaves.stream, states = states, init = init,
+    segments = segments, outer = outer,
+  }
 end
 
 return layout

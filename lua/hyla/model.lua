@@ -37,7 +37,7 @@ end
 
 -- What was given as an initial value, checked now, at the line that gives it: a function, or an operand.
 local function initial(what, name, shape, init)
-  if type(init) == "table" and not trace.is(init) then init = tensor.from(init) end
+  if type(init) == "table" and not trace.is(init) then init = tensor.from(init, "float64") end
   if type(init) == "function" or type(init) == "number" then return init end
   if not trace.is_operand(init) then
     site.fail("%s '%s': expected an initial value (hyla.zeros, hyla.normal { seed = 1 }, a number, a tensor), got %s",
@@ -64,24 +64,61 @@ function model.weight(name, shape, init)
   return trace.leaf("weight", name, shape, { init = initial("weight", name, shape, init) })
 end
 
+--- A part of the state that the recipe's own transition moves (hyla.transition), no optimizer.
+-- @tparam string name
+-- @tparam {number,...} shape
+-- @param init as for weight
+-- @treturn expression
+function model.state(name, shape, init)
+  want_name("state", name)
+  want_shape("state", name, shape)
+  if init == nil then site.fail("state '%s': an initial value is required: hyla.zeros, a tensor ...", name) end
+  return trace.leaf("state", name, shape, { init = initial("state", name, shape, init) })
+end
+
 local hyper_fields = {
   size = options.count,
   shape = { kind = "table" },
-  init = { required = true },
+  init = {},
+  frozen = { kind = "boolean", default = false },
+  tied = {},
+  scale = { expected = "\"log\" or \"logit\"", is = function(v) return v == "log" or v == "logit" end },
   within = {
     expected = "a constraint such as hyla.box(0, 1)",
     is = function(v) return type(v) == "table" and not trace.is(v) and v.project ~= nil end,
   },
 }
 
+-- The same hyperparameter under another name: whatever is learned for one holds for both.
+local function tied(name, o, given)
+  for key in pairs(given) do
+    if key ~= "tied" then site.fail("hyper '%s': tied to another one it takes no option '%s' of its own", name, key) end
+  end
+  if not trace.is(o.tied) or o.tied.op ~= "hyperparameter" and not (o.tied.op == "stream" and o.tied.init) then
+    site.fail("hyper '%s': expected the hyperparameter it is tied to, got %s", name,
+              trace.is(o.tied) and tostring(o.tied) or trace.show(o.tied))
+  end
+  return o.tied
+end
+
+local function check_scale(name, scale, within)
+  if scale == "logit" and not (within and within:bounds()) then
+    site.fail("hyper '%s': a logit scale needs a box with two finite ends: within = hyla.box(0, 1)", name)
+  end
+end
+
 --- A hyperparameter: a scalar, unless `size` or `shape` is given.
 -- @tparam string name
 -- @tparam table given { init = number, tensor, table or initialiser (required); size = n or shape = {...};
---   within = the set in which it stays (hyla.constraint) }
+--   within = the set in which it stays (hyla.constraint); scale = "log" or "logit": the hyper-optimizer steps in
+--   log x, or in log((x - lo) / (hi - x)) of its box, while the recipe sees x; frozen = true: not learned, though it
+--   can be set; or tied = another hyperparameter, which it then is }
 -- @treturn expression
 function model.hyper(name, given)
   want_name("hyper", name)
   local o = options.read("hyper '" .. name .. "'", given, hyper_fields)
+  if o.tied ~= nil then return tied(name, o, given) end
+  if o.init == nil then site.fail("hyper '%s': option 'init' is missing: a number, a tensor, hyla.zeros ...", name) end
   if o.size and o.shape then site.fail("hyper '%s': expected size or shape, got both", name) end
   local shape = o.shape or { o.size }
   want_shape("hyper", name, shape)
@@ -89,7 +126,11 @@ function model.hyper(name, given)
   if trace.is(init) then
     site.fail("hyper '%s': expected an initial value, got the expression %s", name, tostring(init))
   end
-  return trace.leaf("hyperparameter", name, shape, { init = init, within = o.within })
+  check_scale(name, o.scale, o.within)
+  local more = { init = init, within = o.within, scale = o.scale }
+  if not o.frozen then return trace.leaf("hyperparameter", name, shape, more) end
+  more.source = { kind = "frozen" }
+  return trace.leaf("stream", name, shape, more)
 end
 
 -- A whole number below 2^32 from a name.

@@ -1,10 +1,11 @@
---- A problem: what training minimises (inner), what it is judged by (outer), how it moves (train), how the
--- hypergradient is computed (method) and what moves the hyperparameters (improve).
+--- A problem: what training minimises (inner), what it is judged by (outer, at the end; cost, summed over the steps),
+-- how it moves (train), how the hypergradient is computed (method) and what moves the hyperparameters (improve).
 --
 -- Building one finds the leaves that the objectives reach, makes the engine's programs and derives them; nothing is
 -- trained. Its values: lambda (the current hyperparameters) and the state of training, at step `p.step` of `p.steps`.
 -- @module hyla.problem
 local ffi = require "ffi"
+local assemble = require "hyla.assemble"
 local differences = require "hyla.differences"
 local dynamics = require "hyla.dynamics"
 local engine = require "hyla.ffi"
@@ -12,7 +13,6 @@ local improver = require "hyla.improver"
 local layout = require "hyla.layout"
 local lower = require "hyla.lower"
 local method = require "hyla.method"
-local model = require "hyla.model"
 local names = require "hyla.names"
 local number = require "hyla.number"
 local options = require "hyla.options"
@@ -28,9 +28,11 @@ local Problem = {}
 
 local function is_objective(v) return trace.is(v) end
 local fields = {
-  inner = { required = true, expected = "a traced expression of the weights", is = is_objective },
+  inner = { expected = "a traced expression of the weights", is = is_objective },
+  cost = { expected = "a traced expression of the state", is = is_objective },
   outer = { expected = "a traced expression of the weights", is = is_objective },
-  train = { required = true, expected = "a dynamics such as hyla.gd { rate = 0.1, steps = 100 }, or a list of them",
+  train = { required = true,
+            expected = "a dynamics such as hyla.gd { rate = 0.1, steps = 100 }, a transition, or a list of them",
             is = function(v) return type(v) == "table" and not trace.is(v) end },
   method = { expected = "a method such as hyla.reverse()",
              is = function(v) return type(v) == "table" and type(v.new) == "function" end },
@@ -46,9 +48,10 @@ local function want_scalar(what, e)
 end
 
 local function segments_of(train)
-  local list = dynamics.is(train) and { train } or train
+  local function fits(d) return dynamics.is(d) or dynamics.is_transition(d) end
+  local list = fits(train) and { train } or train
   for i, d in ipairs(list) do
-    if not dynamics.is(d) then site.fail("problem: train: expected a dynamics as element %d, got a %s", i, type(d)) end
+    if not fits(d) then site.fail("problem: train: expected a dynamics as element %d, got a %s", i, type(d)) end
     if not d.steps then site.fail_at(d.site, "%s: option 'steps' is missing, which training needs", d.kind) end
   end
   if #list == 0 then site.fail("problem: train: expected a dynamics such as hyla.gd { rate = 0.1, steps = 100 }") end
@@ -63,70 +66,55 @@ local function watched(watch)
   return list
 end
 
--- The engine's problem: programs init, step (one a segment) and outer, over one graph.
-local function engine_problem(laid, o)
-  local lowering = lower.new(o.dtype)
-  local hypers, states, init = lowering:refer(laid.hypers), lowering:refer(laid.states), lowering:refer(laid.init)
-  local out = ffi.new("hyla_problem *[1]")
-  check(C.hyla_problem_new(lowering.graph, out))
-  local handle = ffi.gc(out[0], C.hyla_problem_drop)
-  for i, e in ipairs(laid.hypers) do check(C.hyla_problem_hyper(handle, e.name, hypers[i], e.site)) end
-  for i, e in ipairs(laid.states) do check(C.hyla_problem_state(handle, e.name, states[i], init[i], e.site)) end
-  for _, segment in ipairs(laid.segments) do
-    local after = ffi.new("int[?]", #states, lowering:refer(segment.next))
-    check(C.hyla_problem_segment(handle, segment.steps, #states, after, 0, nil, nil))
-  end
-  if o.outer then
-    local scalar = o.outer.rank == 0 and o.outer or trace.apply("reshape", { o.outer }, { v = {} })
-    check(C.hyla_problem_outer(handle, lowering:refer({ scalar })[1]))
-  end
-  check(C.hyla_problem_ready(handle, (o.outer and #laid.hypers > 0) and 1 or 0))
-  return handle, lowering.graph
+local function total_steps(segments)
+  local steps = 0
+  for _, d in ipairs(segments) do steps = steps + d.steps end
+  return steps
 end
 
--- The first value of a hyperparameter: its initial one, which has to lie in its constraint (up to rounding).
-local function first_value(leaf, dtype)
-  local value = lower.program({ model.initial(leaf, dtype) }, dtype):run()[1]
-  if leaf.within then
-    local given = value:clone()
-    leaf.within:project(value, leaf.site)
-    local moved = (value - given):abs():max():item()
-    if moved > 1e-5 * (1 + given:abs():max():item()) then
-      site.fail_at(leaf.site, "hyper '%s': the initial value lies outside of %s; the nearest point is %.3g away",
-                   leaf.name, tostring(leaf.within), moved)
-    end
+-- Learned and frozen hyperparameters, each by position and by name.
+local function add_hypers(self, laid)
+  local function add(list, leaf, value)
+    local hyper = {
+      name = leaf.name, shape = leaf.shape, size = leaf.size, set = leaf.within, scale = leaf.scale, site = leaf.site,
+      leaf = leaf, init = value, value = value,
+    }
+    list[#list + 1], list[leaf.name] = hyper, hyper
   end
-  return value
+  for _, leaf in ipairs(laid.hypers) do add(self.hypers, leaf, assemble.first_value(leaf, self.dtype)) end
+  for _, leaf in ipairs(laid.frozen) do
+    local value = assemble.first_value(leaf, self.dtype)
+    add(self.frozen, leaf, value)
+    self.frozen[leaf.name].row = value:clone():reshape { 1, unpack(leaf.shape) }     -- what the programs read
+  end
 end
 
 --- Builds a problem.
--- @tparam table given { inner =, outer =, train =, method =, improve =, watch = { name = expression }, dtype = }
+-- @tparam table given { inner =, outer =, cost =, train =, method =, improve =, watch = { name = expression },
+--   dtype = }
 -- @treturn problem
 local function new(given)
   local o = options.read("problem", given, fields)
-  want_scalar("inner", o.inner)
-  if o.outer then want_scalar("outer", o.outer) end
+  for _, what in ipairs { "inner", "outer", "cost" } do
+    if o[what] then want_scalar(what, o[what]) end
+  end
   local segments = segments_of(o.train)
   local laid = layout.new {
-    inner = o.inner, outer = o.outer, watch = watched(o.watch), segments = segments, dtype = o.dtype,
+    inner = o.inner, outer = o.outer, cost = o.cost, watch = watched(o.watch), segments = segments, dtype = o.dtype,
   }
   local self = {
-    definition = o, dtype = o.dtype, layout = laid, hypers = {}, position = {},
+    definition = o, dtype = o.dtype, layout = laid, hypers = {}, frozen = {}, position = {},
+    outer = laid.outer or false, warm = false,
     programs = setmetatable({}, { __mode = "k" }),     -- an expression's goes with it
     improve = o.improve or false, hyper_steps = o.improve and o.improve.steps or false, unfinished = false,
-    method = o.method or method.reverse(), handles = {}, current = false, steps = 0,
+    method = o.method or method.reverse(), handles = {}, current = false, steps = total_steps(segments),
   }
-  for _, d in ipairs(segments) do self.steps = self.steps + d.steps end
   for i, leaf in ipairs(laid.states) do self.position[leaf] = i end
-  self.handle, self.graph = engine_problem(laid, o)
-  for i, leaf in ipairs(laid.hypers) do
-    local value = first_value(leaf, o.dtype)
-    local hyper = {
-      name = leaf.name, shape = leaf.shape, size = leaf.size, set = leaf.within, site = leaf.site, leaf = leaf,
-      init = value, value = value,
-    }
-    self.hypers[i], self.hypers[leaf.name] = hyper, hyper
-  end
+  add_hypers(self, laid)
+  local rows = {}
+  for _, hyper in ipairs(self.frozen) do rows[hyper.leaf] = hyper.row end
+  local made = assemble.problem(laid, { dtype = o.dtype, steps = self.steps }, rows)
+  self.handle, self.graph, self.streams = made.handle, made.graph, made.streams
   return setmetatable(self, Problem)
 end
 
@@ -151,15 +139,20 @@ local methods = {}
 function methods:set(values)
   local copies = {}
   for name, value in pairs(values or {}) do
-    local hyper = self.hypers[name]
+    local hyper = self.hypers[name] or self.frozen[name]
     if type(name) ~= "string" or not hyper then
       local known = names.keys(self.hypers)
+      for _, frozen in ipairs(self.frozen) do known[#known + 1] = frozen.name end
       site.fail("set: unknown hyperparameter '%s'%s; there are: %s", tostring(name), names.hint(name, known),
                 #known > 0 and table.concat(known, ", ") or "none")
     end
     copies[name] = value_for(hyper, value, self.dtype)
   end
-  for name, value in pairs(copies) do self.hypers[name].value = value end
+  for name, value in pairs(copies) do
+    local hyper = self.hypers[name] or self.frozen[name]
+    hyper.value = value
+    if hyper.row then check(C.hyla_tensor_copy(hyper.row, value:reshape(hyper.row.shape))) end
+  end
   self.current, self.unfinished = false, false
 end
 
@@ -173,17 +166,25 @@ local function handle_of(self, kind)
   return self.handles[kind]
 end
 
--- s_0 at the current lambda. An interrupted piece of work of the same kind is gone on with instead.
+-- s_0 at the current lambda, or the states of a warm start.
+local function start_engine(self, handle)
+  local lambda = ffi.new("hyla_tensor *[?]", math.max(#self.hypers, 1))
+  for i, hyper in ipairs(self.hypers) do lambda[i - 1] = hyper.value end
+  if not self.warm then return C.hyla_method_start(handle, lambda) end
+  local states = ffi.new("hyla_tensor *[?]", #self.layout.states)
+  for i, leaf in ipairs(self.layout.states) do states[i - 1] = self.warm[leaf.name] end
+  return C.hyla_method_start_from(handle, lambda, 0, states)
+end
+
+-- Training at its first step. An interrupted piece of work of the same kind is gone on with instead.
 local function start(self, kind)
   local handle = handle_of(self, kind)
   if self.unfinished ~= kind then
     self.current = false
-    local lambda = ffi.new("hyla_tensor *[?]", math.max(#self.hypers, 1))
-    for i, hyper in ipairs(self.hypers) do lambda[i - 1] = hyper.value end
-    local status = C.hyla_method_start(handle, lambda)
+    local status = start_engine(self, handle)
     if status == C.HYLA_ENOMEM then                    -- memory that only the collector still holds is given back first
       collectgarbage()
-      status = C.hyla_method_start(handle, lambda)
+      status = start_engine(self, handle)
     end
     check(status)
   end
@@ -216,6 +217,28 @@ function methods:train(values)
   finish(self, "train", C.hyla_method_advance(handle, self.steps - C.hyla_method_step(handle)))
 end
 
+--- Where training starts from now on, in the place of s_0: a warm start. It counts as depending on no hyperparameter.
+-- @tparam[opt] table states name -> tensor, as `states` gives them; states that are not named start as in s_0; nil goes
+--   back to s_0
+function methods:start_from(states)
+  if states == nil then
+    self.warm, self.current, self.unfinished = false, false, false
+    return
+  end
+  self.warm = false
+  self:start()
+  local warm = self:states()
+  for name, value in pairs(states) do
+    local known = warm[name]
+    if not known or not tensor.is(value) or trace.show(value:to(self.dtype)) ~= trace.show(known) then
+      site.fail("start_from: expected '%s' as %s, got %s", tostring(name),
+                known and trace.show(known) or "one of " .. table.concat(names.keys(warm), ", "), trace.show(value))
+    end
+    warm[name] = value:to(self.dtype):clone()
+  end
+  self.warm, self.current = warm, false
+end
+
 --- Goes on training for n steps, at most to the last.
 -- @tparam number n
 function methods:advance(n)
@@ -227,13 +250,13 @@ end
 
 local function want_finite(self, f)
   if f == f and math.abs(f) < math.huge then return f end
-  site.fail_at(self.definition.outer.site, "the outer objective is %s after %d steps", number.format(f), self.step)
+  site.fail_at(self.outer.site, "the outer objective is %s after %d steps", number.format(f), self.step)
 end
 
 --- The outer objective at the current state; an error where it is not finite.
 -- @treturn number
 function methods:response()
-  if not self.definition.outer then site.fail("response: the problem has no outer objective") end
+  if not self.outer then site.fail("response: the problem has no outer objective") end
   local f = ffi.new("double[1]")
   check(C.hyla_method_response(want_current(self, "response"), f))
   return want_finite(self, f[0])
@@ -245,7 +268,7 @@ end
 -- @treturn table name -> number (a scalar hyperparameter's) or tensor
 -- @treturn number the outer objective
 function methods:hypergradient(values)
-  if not self.definition.outer then site.fail("hypergradient: the problem has no outer objective") end
+  if not self.outer then site.fail("hypergradient: the problem has no outer objective") end
   if #self.hypers == 0 then site.fail("hypergradient: the problem has no hyperparameter") end
   if values then self:set(values) end
   local handle = start(self, self.method.kind)
@@ -268,6 +291,12 @@ local function state_view(self, leaf)
   return tensor.adopt(out[0])
 end
 
+local function stream_value(self, leaf)
+  local value = tensor.zeros(leaf.shape, leaf.dtype == "int32" and "int32" or self.dtype)
+  check(C.hyla_method_stream(want_current(self, "evaluate"), self.streams[leaf], value))
+  return value
+end
+
 -- Values of expressions at the current state and lambda: one program, kept under `key`.
 local function values_of(self, key, roots)
   local program = self.programs[key]
@@ -277,8 +306,9 @@ local function values_of(self, key, roots)
   end
   local results = program:run(function(leaf)
     if self.position[leaf] then return state_view(self, leaf) end
-    local hyper = self.hypers[leaf.name]
+    local hyper = self.hypers[leaf.name] or self.frozen[leaf.name]
     if hyper and hyper.leaf == leaf then return hyper.value end
+    if self.streams[leaf] then return stream_value(self, leaf) end
     site.fail("evaluate: %s '%s' (%s) does not belong to this problem", leaf.op, leaf.name, leaf.site)
   end)
   for i, value in ipairs(results) do results[i] = value.rank == 0 and value:item() or value end
@@ -311,6 +341,14 @@ function methods:weights()
   return by_name
 end
 
+--- Copies of all of the state: weights, states, and what the optimizer keeps beside them ("W.v").
+-- @treturn table name -> tensor
+function methods:states()
+  local by_name = {}
+  for _, leaf in ipairs(self.layout.states) do by_name[leaf.name] = state_view(self, leaf):clone() end
+  return by_name
+end
+
 --- The hyper-optimizer, at its start.
 -- @treturn Improver :step(g), :state(), :restore(state)
 function methods:improver()
@@ -328,7 +366,9 @@ function methods:check(given)
   for key, value in pairs(self.definition) do changed[key] = value end
   changed.dtype = "float64"
   local twin = new(changed)
-  for _, hyper in ipairs(self.hypers) do twin:set { [hyper.name] = hyper.value } end
+  for _, list in ipairs { self.hypers, self.frozen } do
+    for _, hyper in ipairs(list) do twin:set { [hyper.name] = hyper.value } end
+  end
   return differences.check(twin, given)
 end
 

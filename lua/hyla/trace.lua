@@ -51,7 +51,7 @@ end
 local function expression(fields)
   fields.rank, fields.size = #fields.shape, product(fields.shape)
   fields.width = fields.rank > 0 and fields.size / fields.shape[1] or 1
-  for _, name in ipairs { "leaf", "name", "tensor", "free", "numeric", "init", "within" } do
+  for _, name in ipairs { "leaf", "name", "tensor", "free", "numeric", "init", "within", "scale", "source" } do
     if fields[name] == nil then fields[name] = false end
   end
   fields.site = fields.site or site.here()
@@ -59,10 +59,10 @@ local function expression(fields)
 end
 
 --- A leaf: something that gets its value later.
--- @tparam string kind "weight", "hyperparameter", "accessory", "hypergradient"
+-- @tparam string kind "weight", "state", "hyperparameter", "accessory", "hypergradient", "stream"
 -- @tparam string name
 -- @tparam {number,...} shape
--- @tparam table more further fields: init, within, site
+-- @tparam table more further fields: init, within, scale, source, dtype, site
 -- @treturn expression
 function trace.leaf(kind, name, shape, more)
   local fields = { op = kind, leaf = true, name = name, shape = shape, dtype = "float", inputs = {}, attr = {} }
@@ -260,6 +260,30 @@ function trace.gradient(y, x, objective)
     op = "gradient", attr = { objective = objective or "the expression" }, inputs = { y, x },
     shape = x.shape, dtype = "float",
   }
+end
+
+--- An expression with other expressions in the place of some of its leaves.
+-- @tparam expression e
+-- @tparam table map leaf -> expression of its shape
+-- @treturn expression e itself where it reaches none of them
+function trace.substitute(e, map)
+  local made = {}
+  for _, old in ipairs(lower.order { e }) do
+    local changed, inputs = false, {}
+    for i, input in ipairs(old.inputs) do
+      inputs[i] = made[input]
+      changed = changed or inputs[i] ~= input
+    end
+    local new = map[old] or old
+    if changed then
+      new = expression {
+        op = old.op, attr = old.attr, inputs = inputs, shape = old.shape, dtype = old.dtype, site = old.site,
+        tensor = old.tensor, free = old.free, numeric = old.numeric,
+      }
+    end
+    made[old] = new
+  end
+  return made[e]
 end
 
 -- ---- the metatable ----

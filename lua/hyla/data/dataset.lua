@@ -8,7 +8,9 @@ local ffi = require "ffi"
 local choose = require "hyla.data.choose"
 local options = require "hyla.options"
 local site = require "hyla.site"
+local stream = require "hyla.stream"
 local tensor = require "hyla.tensor"
+local trace = require "hyla.trace"
 
 local pointer = choose.pointer
 
@@ -181,6 +183,20 @@ function Dataset:to(dtype)
     if column == "x" then return t:to(dtype) end
     return t
   end)
+end
+
+--- A mini-batch that changes from step to step of training: expressions to use where those of a whole set are. Batch t
+-- is a pure function of (seed, t), so every replay sees it again.
+-- @tparam table given { size =, seed =, replace = false, sampler = }: see hyla.stream.batch_index
+-- @treturn table x [size, width], y [size], corrupted where the set has it, index (int32 [size], positions from 0:
+--   lambda:gather(batch.index) are the hyperparameters of the batch's examples), size, width, classes, name
+function Dataset:batches(given)
+  local index = stream.batch_index(self.name, self.size, given)
+  local batch = { index = index, size = index.size, width = self.width, classes = self.classes, name = self.name }
+  for _, column in ipairs(COLUMNS) do
+    if self[column] then batch[column] = trace.apply("gather", { trace.lift("batches", self[column]), index }) end
+  end
+  return batch
 end
 
 function Dataset:__tostring()

@@ -14,18 +14,18 @@ local function tensors(list)
   return out
 end
 
--- { g, hypers = {ref}, states = {{ref, init}}, segments = {{steps, next = {ref}, streams = {{ref, table}}}}, outer }
+-- { g, hypers = {ref}, states = {{ref, init}}, segments = {{steps, next = {ref}}}, streams = {{ref, table}}, outer }
 local function problem(d)
   local out = ffi.new "hyla_problem *[1]"
   check(C.hyla_problem_new(d.g.handle, out))
   local p = ffi.gc(out[0], C.hyla_problem_drop)
   for i, ref in ipairs(d.hypers) do check(C.hyla_problem_hyper(p, "h" .. i, ref, "spec.lua:" .. 10 + i)) end
   for i, s in ipairs(d.states) do check(C.hyla_problem_state(p, "s" .. i, s[1], s[2], "spec.lua:" .. 20 + i)) end
-  for _, s in ipairs(d.segments) do
-    local inputs, tables = {}, {}
-    for i, stream in ipairs(s.streams or {}) do inputs[i], tables[i] = stream[1], stream[2] end
-    check(C.hyla_problem_segment(p, s[1], #s.next, refs(s.next), #inputs, refs(inputs), tensors(tables)))
+  for _, s in ipairs(d.streams or {}) do
+    check(C.hyla_problem_stream(p, ffi.new("hyla_stream", { kind = C.HYLA_STREAM_ROWS, cycle = 1, first = 1,
+      input = s[1], table = s[2], hyper = s.hyper or 0 })))
   end
+  for _, s in ipairs(d.segments) do check(C.hyla_problem_segment(p, s[1], #s.next, refs(s.next))) end
   if d.outer then check(C.hyla_problem_outer(p, d.outer)) end
   return p
 end
@@ -143,9 +143,8 @@ describe("the dynamics", function()
     local plus = g:apply("add", nil, g:apply("mul", nil, s, h), x)
     local times = g:apply("tanh", nil, g:apply("mul", nil, g:apply("mul", nil, s, r), g:apply("add", nil, h, x)))
     local three, two = builder.make({ 3, 2 }, draw), builder.make({ 2, 2 }, draw)
-    local p = problem { g = g, hypers = { h }, states = { { s, g:fill({ 2 }, 1) } }, outer = total(g, s), segments = {
-      { 5, next = { plus }, streams = { { x, three } } }, { 4, next = { times },
-        streams = { { x, two }, { r, three } } } } }
+    local p = problem { g = g, hypers = { h }, states = { { s, g:fill({ 2 }, 1) } }, outer = total(g, s),
+      segments = { { 5, next = { plus } }, { 4, next = { times } } }, streams = { { x, three }, { r, two } } }
     local lambda = builder.make({ 2 }, function(i) return 0.4 + i / 5 end)
     agrees(p, { lambda })
     -- By hand: the same numbers in plain Lua.
@@ -153,8 +152,8 @@ describe("the dynamics", function()
     for k = 1, 2 do
       local v, hk = 1, 0.4 + (k - 1) / 5
       for t = 0, 4 do v = v * hk + X[t % 3 + 1][k] end
-      for t = 0, 3 do
-        local e = math.exp(2 * v * X[t % 3 + 1][k] * (hk + R[t % 2 + 1][k]))
+      for t = 5, 8 do
+        local e = math.exp(2 * v * R[t % 2 + 1][k] * (hk + X[t % 3 + 1][k]))
         v = (e - 1) / (e + 1)
       end
       hand[k] = v
@@ -231,8 +230,8 @@ describe("the dynamics", function()
     local s, h = g:input(builder.make({ 2 }, draw)), g:input(builder.make({ 2 }, draw), "h")
     local i = g:input(builder.make({ 2 }, function() return 0 end, "int32"), "i")
     local p = problem { g = g, hypers = { h }, states = { { s, g:fill({ 2 }, 1) } }, outer = total(g, s),
-      segments = { { 4, next = { g:apply("mul", nil, h, g:apply("gather", nil, s, i)) },
-        streams = { { i, builder.make({ 4, 2 }, function(k) return k == 5 and 7 or 0 end, "int32") } } } } }
+      segments = { { 4, next = { g:apply("mul", nil, h, g:apply("gather", nil, s, i)) } } },
+      streams = { { i, builder.make({ 4, 2 }, function(k) return k == 5 and 7 or 0 end, "int32") } } }
     local m = method(C.hyla_train_new, p)
     check(C.hyla_method_start(m, tensors { g.values[2] }))
     assert.equal(C.HYLA_EVALUE, C.hyla_method_advance(m, 4))
@@ -309,9 +308,9 @@ describe("a problem refuses", function()
     p.states[2] = { s, g:fill({ 2 }, 1) }
     refuses "state 's2': its input stands for 's1' already"
     p.states[2] = nil
-    p.segments[1].streams = { { h, builder.make({ 3, 2 }, draw) } }
+    p.streams = { { h, builder.make({ 3, 2 }, draw) } }
     refuses "stream: its input stands for 'h1' already"
-    p.segments[1].streams = nil
+    p.streams = nil
     local late = problem(p)
     assert.equal(C.HYLA_ESTATE, C.hyla_problem_state(late, "late", g:input(builder.make({ 2 }, draw)), step, nil))
   end)

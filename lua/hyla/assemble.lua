@@ -1,0 +1,84 @@
+--- From a laid-out problem (hyla.layout) to the engine's: programs init, step (one a segment) and outer over one graph,
+-- with their streams.
+-- @module hyla.assemble
+local ffi = require "ffi"
+local engine = require "hyla.ffi"
+local lower = require "hyla.lower"
+local model = require "hyla.model"
+local site = require "hyla.site"
+local stream = require "hyla.stream"
+local trace = require "hyla.trace"
+local C, check = engine.C, engine.check
+
+local assemble = {}
+
+--- The first value of a hyperparameter: its initial one, which has to lie in its constraint (up to rounding) and in the
+-- domain of its scale.
+-- @tparam expression leaf
+-- @tparam string dtype
+-- @treturn tensor
+function assemble.first_value(leaf, dtype)
+  local value = lower.program({ model.initial(leaf, dtype) }, dtype):run()[1]
+  if leaf.within then
+    local given = value:clone()
+    leaf.within:project(value, leaf.site)
+    local moved = (value - given):abs():max():item()
+    if moved > 1e-5 * (1 + given:abs():max():item()) then
+      site.fail_at(leaf.site, "hyper '%s': the initial value lies outside of %s; the nearest point is %.3g away",
+                   leaf.name, tostring(leaf.within), moved)
+    end
+  end
+  if leaf.scale == "log" and value:min():item() <= 0 then
+    site.fail_at(leaf.site, "hyper '%s': a log scale needs a positive initial value, got %.9g", leaf.name,
+                 value:min():item())
+  end
+  return value
+end
+
+-- Streams that draw random numbers are numbered in their order, so two of one seed differ; batches of one seed agree.
+local function add_streams(handle, lowering, laid, o, values)
+  local index_of, streams, random = {}, {}, 0
+  for i, leaf in ipairs(laid.hypers) do index_of[leaf] = i - 1 end
+  for _, leaf in ipairs(laid.streams) do
+    local drawn = leaf.source.kind == "uniform" or leaf.source.kind == "normal"
+    random = drawn and random + 1 or random
+    local s = ffi.new "hyla_stream"
+    s.input = lowering:refer({ leaf })[1]
+    local rows = stream.describe(s, leaf, {
+      steps = o.steps, dtype = o.dtype, number = drawn and random or 0,
+      hyper = function(hyper) return index_of[hyper] end,
+      frozen = function(frozen) return values[frozen] end,
+    })
+    s.table = rows                                     -- which the engine keeps
+    streams[leaf] = check(C.hyla_problem_stream(handle, s))
+  end
+  return streams
+end
+
+--- Makes the engine's problem.
+-- @tparam table laid from layout.new
+-- @tparam table o { dtype =, steps = T }
+-- @tparam table values frozen hyperparameter -> its rows, a tensor [1, ...] that the problem reads from then on
+-- @treturn table { handle, graph, streams = leaf -> index }
+function assemble.problem(laid, o, values)
+  local lowering = lower.new(o.dtype)
+  local hypers, states, init = lowering:refer(laid.hypers), lowering:refer(laid.states), lowering:refer(laid.init)
+  local out = ffi.new("hyla_problem *[1]")
+  check(C.hyla_problem_new(lowering.graph, out))
+  local handle = ffi.gc(out[0], C.hyla_problem_drop)
+  for i, e in ipairs(laid.hypers) do check(C.hyla_problem_hyper(handle, e.name, hypers[i], e.site)) end
+  for i, e in ipairs(laid.states) do check(C.hyla_problem_state(handle, e.name, states[i], init[i], e.site)) end
+  for _, segment in ipairs(laid.segments) do
+    local after = ffi.new("int[?]", #states, lowering:refer(segment.next))
+    check(C.hyla_problem_segment(handle, segment.steps, #states, after))
+  end
+  if laid.outer then
+    local scalar = laid.outer.rank == 0 and laid.outer or trace.apply("reshape", { laid.outer }, { v = {} })
+    check(C.hyla_problem_outer(handle, lowering:refer({ scalar })[1]))
+  end
+  local streams = add_streams(handle, lowering, laid, o, values)
+  check(C.hyla_problem_ready(handle, (laid.outer and #laid.hypers > 0) and 1 or 0))
+  return { handle = handle, graph = lowering.graph, streams = streams }
+end
+
+return assemble
