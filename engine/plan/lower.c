@@ -53,18 +53,6 @@ int hy_view_make_contiguous(hy_plan *p, hy_ref node, hy_view *v) {
   return hy_view_contiguous(v) && p->item[v->item].place != HY_IN_FILL ? 0 : hy_view_materialise(p, node, v);
 }
 
-/* A result is written straight into the caller's buffer where that is safe; this copies it there where it is not. */
-int hy_lower_output_copy(hy_plan *p, int output, const hy_view *v, int level) {
-  hy_view copy = *v;
-  int status = hy_view_materialise(p, p->item[v->item].node, &copy);
-  if (status) return status;
-  hy_item *it = &p->item[p->n_item - 1];
-  it->place = HY_IN_OUTPUT;
-  it->index = output;
-  it->level = level;
-  return 0;
-}
-
 /* ---- leaves ---- */
 
 int hy_lower_leaf(hy_plan *p, hy_ref r) {

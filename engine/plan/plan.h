@@ -140,12 +140,32 @@ hy_item *hy_item_new(hy_plan *p, hy_item_run *run, const char *label, const hyla
 int hy_item_reads(hy_item *it, const hy_view *v);             /* appends an operand */
 int hy_view_materialise(hy_plan *p, hy_ref node, hy_view *v); /* a contiguous copy takes the view's place */
 int hy_view_make_contiguous(hy_plan *p, hy_ref node, hy_view *v);
-int hy_lower_output_copy(hy_plan *p, int output, const hy_view *v, int level);
 typedef int hy_lowering(hy_plan *p, hy_ref r);
 hy_lowering hy_lower_leaf, hy_lower_alias, hy_lower_map, hy_lower_cast, hy_lower_reshape, hy_lower_transpose,
     hy_lower_expand, hy_lower_slice, hy_lower_pad, hy_lower_concat, hy_lower_sum, hy_lower_max, hy_lower_logsumexp,
     hy_lower_softmax, hy_lower_argmax, hy_lower_matmul, hy_lower_gather, hy_lower_scatter_add, hy_lower_take_along,
     hy_lower_put_along, hy_lower_one_hot;
+
+/* ---- order.c: what comes before what ---- */
+typedef struct hy_edge {
+  int from, to;
+  int next_from, next_to; /* the next edge that begins at `from`, that ends at `to`; -1: none */
+  bool barrier;           /* `to` waits for all of `from`; else the two may share a phase, row by row */
+} hy_edge;
+typedef struct hy_order {
+  int n_item, n_edge, capacity;
+  hy_edge *edge;
+  int *first, *last; /* of each item: an edge that begins, that ends there */
+  int *rank;         /* by hy_order_sort: position in an order that keeps all edges */
+  uint8_t *mark;
+} hy_order;
+int hy_order_extend(hy_order *o, const hy_plan *p);
+/* 1: item `writer` may write over the input, and from now on comes after all who read it; 0: it may not, since one that
+ * reads the input comes after it. */
+int hy_order_overwrite(hy_order *o, const hy_plan *p, int writer, int input);
+int hy_order_sort(hy_order *o);
+void hy_order_close(hy_order *o);
+bool hy_by_rows(const hy_item *it); /* HY_ROWS or HY_PARTS */
 
 /* ---- schedule.c: levels and phases; place.c: memory ---- */
 int hy_schedule(hy_plan *p, const hy_ref *out);

@@ -9,71 +9,88 @@ hy_chunks hy_chunks_of(int64_t rows) {
   return (hy_chunks){(int)((rows + size - 1) / size), size};
 }
 
-static bool by_rows(const hy_item *it) { return it->split == HY_ROWS || it->split == HY_PARTS; }
-
-/* Whether reading operand j waits for all of it. */
-static bool barrier(const hy_plan *p, const hy_item *it, int j) {
-  const hy_item *from = &p->item[it->in[j].item];
-  if (from->split == HY_LEAF) return false;
-  return !hy_reads_by_rows(p, it, j);
+/* Every item as early as what it follows allows. */
+static void set_levels(hy_plan *p, const hy_order *o, const int *by_rank) {
+  for (int i = 0; i < p->n_item; i++) p->item[i].level = 0;
+  for (int k = 0; k < p->n_item; k++)
+    for (int e = o->first[by_rank[k]]; e >= 0; e = o->edge[e].next_from) {
+      hy_item *to = &p->item[o->edge[e].to];
+      int least = p->item[by_rank[k]].level + o->edge[e].barrier;
+      if (to->level < least) to->level = least;
+    }
 }
 
-static void set_level(hy_plan *p, hy_item *it) {
-  for (int j = 0; j < it->n_in; j++) {
-    const hy_item *from = &p->item[it->in[j].item];
-    int least = from->split == HY_LEAF ? 0 : from->level + barrier(p, it, j);
-    if (it->level < least) it->level = least;
+/* How late an item may go. */
+static int latest_level(const hy_plan *p, const hy_order *o, int i) {
+  int latest = -1;
+  for (int e = o->first[i]; e >= 0; e = o->edge[e].next_from) {
+    int most = p->item[o->edge[e].to].level - o->edge[e].barrier;
+    if (latest < 0 || most < latest) latest = most;
+  }
+  return latest;
+}
+
+/* Bytes that would have to be kept for longer if item i went at this level: what it reads and nobody reads after. */
+static double kept_longer(const hy_plan *p, const hy_order *o, int i, int level) {
+  double bytes = 0;
+  for (int e = o->last[i]; e >= 0; e = o->edge[e].next_to) {
+    int from = o->edge[e].from, until = p->item[from].level;
+    for (int k = o->first[from]; k >= 0; k = o->edge[k].next_from)
+      if (o->edge[k].to != i && p->item[o->edge[k].to].level > until) until = p->item[o->edge[k].to].level;
+    if (until < level) bytes += (double)p->item[from].bytes;
+  }
+  return bytes;
+}
+
+/* An item that makes more than it lets go waits for those who need it: what a step does to a large state is then done
+ * where its result goes, and no value of that size is kept in between. */
+static void delay(hy_plan *p, const hy_order *o, const int *by_rank) {
+  for (int k = p->n_item - 1; k >= 0; k--) {
+    hy_item *it = &p->item[by_rank[k]];
+    int latest = it->split == HY_ROWS ? latest_level(p, o, by_rank[k]) : -1;
+    if (latest > it->level && (double)it->bytes >= kept_longer(p, o, by_rank[k], latest)) it->level = latest;
   }
 }
 
-static int order_phases(hy_plan *p) {
-  int levels = 0, n = 0;
-  for (int i = 0; i < p->n_item; i++)
-    if (p->item[i].level >= levels) levels = p->item[i].level + 1;
-  p->order = hy_alloc((size_t)(p->n_item + 1) * sizeof *p->order);
-  if (!p->order) return HYLA_ENOMEM;
-  for (int i = 0; i < p->n_item; i++) p->item[i].phase = -1;
-  for (int level = 0; level < levels; level++)
-    for (int i = 0; i < p->n_item; i++) {
-      hy_item *it = &p->item[i];
-      if (it->split == HY_LEAF || it->level != level || it->phase >= 0) continue;
-      if (HY_GROW(p->phase, p->phase_capacity, p->n_phase)) return HYLA_ENOMEM;
-      hy_phase *ph = &p->phase[p->n_phase];
-      *ph = (hy_phase){.first = n, .level = level, .split = by_rows(it) ? HY_ROWS : it->split, .extent = it->extent};
-      for (int k = i; k < p->n_item; k++) { /* all that may go with it */
-        hy_item *other = &p->item[k];
-        bool joins = k == i || (by_rows(it) && by_rows(other) && other->extent == it->extent);
-        if (other->split == HY_LEAF || other->level != level || other->phase >= 0 || !joins) continue;
-        other->phase = p->n_phase;
-        p->order[n++] = k;
-        ph->n++;
-        ph->flops += other->flops;
-        ph->has_parts |= other->split == HY_PARTS;
-      }
-      p->n_phase++;
-    }
+static bool may_join(const hy_item *it, const hy_item *other) {
+  return it == other || (hy_by_rows(it) && hy_by_rows(other) && other->extent == it->extent);
+}
+
+/* One phase: item by_rank[k] and all of its level that may go with it. */
+static int make_phase(hy_plan *p, const int *by_rank, int k, int first) {
+  const hy_item *it = &p->item[by_rank[k]];
+  if (HY_GROW(p->phase, p->phase_capacity, p->n_phase)) return HYLA_ENOMEM;
+  hy_phase *ph = &p->phase[p->n_phase];
+  *ph = (hy_phase){.first = first, .level = it->level, .extent = it->extent};
+  ph->split = hy_by_rows(it) ? HY_ROWS : it->split;
+  for (; k < p->n_item; k++) {
+    hy_item *other = &p->item[by_rank[k]];
+    if (other->split == HY_LEAF || other->level != it->level || other->phase >= 0 || !may_join(it, other)) continue;
+    other->phase = p->n_phase;
+    p->order[first + ph->n++] = by_rank[k];
+    ph->flops += other->flops;
+    ph->has_parts |= other->split == HY_PARTS;
+  }
+  p->n_phase++;
   return 0;
 }
 
-/* Output `o` may be written in place of its donor only when no one reads the donor afterwards. */
-static bool safe_to_overwrite(const hy_plan *p, const hy_item *writer, int index, int donor) {
+static int order_phases(hy_plan *p, const int *by_rank) {
+  int levels = 0, n = 0, status = 0;
   for (int i = 0; i < p->n_item; i++) {
-    const hy_item *it = &p->item[i];
-    for (int j = 0; j < it->n_in; j++) {
-      const hy_item *from = &p->item[it->in[j].item];
-      if (from->place != HY_IN_INPUT || from->index != donor) continue;
-      if (it->phase < writer->phase) continue;
-      if (it->phase > writer->phase || i > index) return false;
-      /* in the same phase: each row is read before it is written, and by no other row */
-      const hy_view *v = &it->in[j];
-      if (!by_rows(it) || (it->whole >> j & 1) || it->extent != writer->extent ||
-          !hy_view_by_rows(v, writer->extent, writer->row))
-        return false;
-      bool in_order = hy_view_contiguous(v) && hy_view_size(v) == writer->rows * writer->row;
-      if (i == index && !(it->in_place && in_order)) return false;
-    }
+    if (p->item[i].level >= levels) levels = p->item[i].level + 1;
+    p->item[i].phase = -1;
   }
-  return true;
+  p->order = hy_alloc((size_t)(p->n_item + 1) * sizeof *p->order);
+  if (!p->order) return HYLA_ENOMEM;
+  for (int level = 0; level < levels; level++)
+    for (int k = 0; k < p->n_item && !status; k++) {
+      const hy_item *it = &p->item[by_rank[k]];
+      if (it->split == HY_LEAF || it->level != level || it->phase >= 0) continue;
+      status = make_phase(p, by_rank, k, n);
+      if (!status) n += p->phase[p->n_phase - 1].n;
+    }
+  return status;
 }
 
 /* An output that is a mere view of an input whose memory is given away is read first. */
@@ -91,44 +108,45 @@ static int rescue_inputs(hy_plan *p, const hy_ref *out, hy_view *from) {
   return 0;
 }
 
-/* Results go straight to the caller's buffers where possible; where not, a copy at the end takes them there. */
-static int bind_outputs(hy_plan *p, const hy_view *from, int last_level) {
-  for (int o = 0; o < p->n_out; o++) {
-    const hy_view *v = &from[o];
-    hy_item *it = &p->item[v->item];
-    bool whole = it->split != HY_LEAF && it->split != HY_PARTS && it->place == HY_IN_NOWHERE && hy_view_contiguous(v) &&
-                 hy_view_size(v) == it->rows * it->row;
-    int donor = p->donor ? p->donor[o] : -1;
-    if (whole && (donor < 0 || safe_to_overwrite(p, it, v->item, donor))) {
-      it->place = HY_IN_OUTPUT;
-      it->index = o;
-      continue;
-    }
-    if (it->place == HY_IN_INPUT && it->index == donor) continue; /* is there already */
-    int status = hy_lower_output_copy(p, o, v, last_level + 1);
-    if (status) return status;
+/* Results go straight to the caller's buffers where possible: into new memory, or over the input whose memory was
+ * given. Where not, a copy takes them there, once nobody reads that input any more. */
+static int bind_output(hy_plan *p, hy_order *o, int output, const hy_view *v) {
+  hy_item *it = &p->item[v->item];
+  bool whole = it->split != HY_LEAF && it->split != HY_PARTS && it->place == HY_IN_NOWHERE && hy_view_contiguous(v) &&
+               hy_view_size(v) == it->rows * it->row;
+  int donor = p->donor ? p->donor[output] : -1, writer = v->item, safe = 1;
+  if (it->place == HY_IN_INPUT && it->index == donor) return 0; /* is there already */
+  if (whole && donor >= 0) safe = hy_order_overwrite(o, p, writer, donor);
+  if (safe < 0) return safe;
+  if (!whole || !safe) {
+    hy_view copy = *v;
+    int status = hy_view_materialise(p, it->node, &copy);
+    writer = p->n_item - 1;
+    if (!status) status = hy_order_extend(o, p);
+    if (!status && donor >= 0) status = hy_order_overwrite(o, p, writer, donor);
+    if (status < 0) return status;
   }
+  p->item[writer].place = HY_IN_OUTPUT;
+  p->item[writer].index = output;
   return 0;
 }
 
-static int reorder(hy_plan *p, int from) {
-  hy_free(p->order);
-  p->order = NULL;
-  p->n_phase = 0;
-  for (int i = from; i < p->n_item; i++) set_level(p, &p->item[i]);
-  return order_phases(p);
-}
-
-/* In-place safety is judged on phases, and the copies it asks for make new ones: schedule, bind, schedule again. */
 int hy_schedule(hy_plan *p, const hy_ref *out) {
+  hy_order o = {0};
   hy_view *from = hy_calloc((size_t)p->n_out + 1, sizeof *from);
-  int last = 0, status = from ? rescue_inputs(p, out, from) : HYLA_ENOMEM;
-  if (!status) status = reorder(p, 0);
-  for (int i = 0; i < p->n_item; i++)
-    if (p->item[i].level > last) last = p->item[i].level;
-  int before = p->n_item;
-  if (!status) status = bind_outputs(p, from, last);
-  if (!status && p->n_item > before) status = reorder(p, before);
+  int *by_rank = NULL, status = from ? rescue_inputs(p, out, from) : HYLA_ENOMEM;
+  if (!status) status = hy_order_extend(&o, p);
+  for (int i = 0; i < p->n_out && !status; i++) status = bind_output(p, &o, i, &from[i]);
+  if (!status) status = hy_order_sort(&o);
+  if (!status && !(by_rank = hy_alloc((size_t)(p->n_item + 1) * sizeof *by_rank))) status = HYLA_ENOMEM;
+  if (!status) {
+    for (int i = 0; i < p->n_item; i++) by_rank[o.rank[i]] = i;
+    set_levels(p, &o, by_rank);
+    delay(p, &o, by_rank);
+    status = order_phases(p, by_rank);
+  }
+  hy_free(by_rank);
   hy_free(from);
+  hy_order_close(&o);
   return status;
 }

@@ -1,0 +1,78 @@
+-- Steps overwrite the state: whatever the order in which the parts of it are read, each is read before it is gone, and
+-- no second copy of a large one is made.
+local hyla = require "hyla"
+local tensor = require "hyla.tensor"
+
+local N = 40
+
+-- Weight w and accessory v, both [N, N], moved by `step`; the same from tensors, without a plan.
+local function train(step, steps)
+  local w0 = tensor.uniform({ N, N }, { seed = 1, lo = -.1, hi = .1, dtype = "float64" })
+  local v0 = tensor.uniform({ N, N }, { seed = 2, lo = -.1, hi = .1, dtype = "float64" })
+  local W = hyla.weight("W", { N, N }, w0)
+  local p = hyla.problem {
+    inner = W:sum(), outer = W:sum(), dtype = "float64",
+    train = hyla.update {
+      accessories = { v = v0 }, steps = steps,
+      step = function(w, a) local after, v = step(w, a.v) return after, { v = v } end,
+    },
+  }
+  p:train()
+  local w, v = w0, v0
+  for _ = 1, steps do w, v = step(w, v) end
+  return p, p:weights().W, w
+end
+
+local function turned(x) return x:transpose { 2, 1 } end
+
+local cases = {
+  ["swaps two parts"] = function(w, v) return v, w end,
+  ["turns a part in its own place"] = function(w, v) return turned(w) * 2, v + 1 end,
+  ["turns what another part becomes"] = function(w, v) return turned(v), turned(w) end,
+  ["reads a part row by row after it should be gone"] = function(w, v) return w + v, w - v end,
+  ["makes each part of both"] = function(w, v) return w:matmul(v), v:matmul(w) end,
+  ["reads the whole of a part that another has replaced"] = function(w, v)
+    local after = v + w
+    return after, after:matmul(w)
+  end,
+  ["reads a part late"] = function(w, v)
+    local late = ((v:matmul(v)):matmul(v)):tanh()
+    return late * w, late + w:sum(1):reshape { 1, N }
+  end,
+}
+
+describe("a step in place", function()
+  for name, step in pairs(cases) do
+    it(name, function()
+      local _, got, expected = train(step, 3)
+      local apart = (got - expected):abs():max():item()
+      assert.is_true(apart <= 1e-13, ("%g apart"):format(apart))  -- sums of 40 products of order one in another order
+    end)
+  end
+
+  it("makes no copy where an order spares it", function()
+    local p = train(function(w, v)
+      local moved = 0.5 * v + w:tanh()
+      return w - moved, moved
+    end, 1)
+    assert.is_nil(tostring(p.step_program):find "copy")
+    local swap = train(cases["swaps two parts"], 1)
+    assert.is_truthy(tostring(swap.step_program):find "copy")
+  end)
+
+  -- A layer's update waits until its weights were read, and what goes into it is made then, not before.
+  it("keeps no value of the size of the state but the gradient of one layer", function()
+    local layers, width, rows = 4, 200, 8
+    local x = tensor.normal({ rows, width }, { seed = 3 })
+    local h = x
+    for i = 1, layers do
+      h = h:matmul(hyla.weight("W" .. i, { width, width }, hyla.normal { seed = i, deviation = .07 })):relu()
+    end
+    local p = hyla.problem { inner = (h * h):mean(), outer = h:mean(),
+      train = hyla.momentum { rate = hyla.hyper("rate", { init = .1 }), momentum = hyla.hyper("mu", { init = .5 }),
+        steps = 1 } }
+    local arena = tonumber(tostring(p.step_program):match "arena (%d+) bytes")
+    local weight, activation = 4 * width ^ 2, 4 * width * rows
+    assert.is_true(arena <= weight + 4 * layers * activation, ("arena of %d bytes"):format(arena))
+  end)
+end)
