@@ -125,6 +125,16 @@ int hyla_graph_depends(hyla_graph *g, int y, int x); /* 1 when y is reachable fr
 int hyla_graph_vjp(hyla_graph *g, int y, int y_bar, int n, const int *x, int *x_bar);
 /* Tangents y_dot[j] = sum over i of dy[j]/dx[i] x_dot[i]; -1 where no path leads. */
 int hyla_graph_jvp(hyla_graph *g, int n, const int *x, const int *x_dot, int n_y, const int *y, int *y_dot);
+/* A function whose derivative is given. Op `custom` {v[0] = what this returns} of a value and n operands is that value,
+ * and its derivative by the operands is what the rules say.
+ *   x[i], z   inputs of g that stand for operands and result in the rules; no program binds them. z is real */
+int hyla_graph_custom(hyla_graph *g, const char *name, int n, const int *x, int z, const char *site);
+/* The rules of function f, once, before a derivative is asked for. One may be missing: it is the other's transpose.
+ *   z_bar, x_bar[i]   vjp: an input for the adjoint of z, and the adjoint of operand i, or -1: no derivative flows
+ *                     there; z_bar = -1 (x_bar NULL): there is no vjp
+ *   x_dot[i], z_dot   jvp: inputs for tangents (-1 for int32 operands), and the tangent of z; z_dot = -1: none
+ * Both are linear in what they are given, or HYLA_EDERIV names the operation that is not. */
+int hyla_graph_custom_rules(hyla_graph *g, int f, int z_bar, const int *x_bar, const int *x_dot, int z_dot);
 /* Text of what outputs need; lives until the next call on g. */
 const char *hyla_graph_print(hyla_graph *g, int n, const int *outputs);
 

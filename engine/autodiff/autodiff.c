@@ -40,6 +40,7 @@ const hy_rules hy_rule_table[HY_OP_COUNT] = {
 static bool takes(int op, int j) {
   const hy_op_info *info = &hy_op_table[op];
   if (!hy_rule_table[op].vjp || hy_rule_table[op].vjp == nothing) return false;
+  if (op == HY_OP_custom) return j > 0; /* the value is what the rules are there instead of */
   if (info->class == HY_CLASS_index || op == HY_OP_where) return info->linear >> j & 1;
   return true;
 }
@@ -49,6 +50,7 @@ int hyla_op_differentiable(int op, int input) {
 }
 
 bool hy_flows(const hyla_graph *g, hy_ref y, int j) {
+  if (g->node[y].op == HY_OP_custom) return hy_custom_flows(g, y, j);
   /* An operation without a rule lets the question through, so that asking becomes an error and not a zero. */
   return takes(g->node[y].op, j) || !hy_rule_table[g->node[y].op].vjp;
 }

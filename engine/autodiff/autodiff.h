@@ -13,6 +13,15 @@ typedef struct hy_rules {
 } hy_rules;
 extern const hy_rules hy_rule_table[HY_OP_COUNT];
 
+/* ---- linear.c ---- */
+/* *part = what of y is linear in input `in`, where y is linear in all of the inputs u[0..n): y with the others at zero;
+ * -1 where it does not depend on `in`. HYLA_EDERIV, with `what` in its words, where y is not linear. */
+int hy_linear_part(hyla_graph *g, const char *what, hy_ref y, int n, const hy_ref *u, hy_ref in, hy_ref *part);
+
+/* ---- custom.c ---- */
+bool hy_custom_flows(const hyla_graph *g, hy_ref y, int j);
+
+/* ---- autodiff.c ---- */
 /* Whether a derivative flows from node y to its input j. */
 bool hy_flows(const hyla_graph *g, hy_ref y, int j);
 

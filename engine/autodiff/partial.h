@@ -10,6 +10,7 @@ hy_partial *hy_partial_of(int op); /* NULL for operations whose rule is not `par
 
 hy_rule hy_vjp_cast, hy_vjp_where, hy_vjp_maximum, hy_vjp_minimum, hy_vjp_sum, hy_vjp_max, hy_vjp_logsumexp,
     hy_vjp_softmax, hy_vjp_matmul, hy_vjp_reshape, hy_vjp_transpose, hy_vjp_expand, hy_vjp_slice, hy_vjp_pad,
-    hy_vjp_concat, hy_vjp_gather, hy_vjp_scatter_add, hy_vjp_take_along, hy_vjp_put_along;
-hy_rule hy_jvp_where, hy_jvp_maximum, hy_jvp_minimum, hy_jvp_max, hy_jvp_logsumexp, hy_jvp_softmax, hy_jvp_concat;
+    hy_vjp_concat, hy_vjp_gather, hy_vjp_scatter_add, hy_vjp_take_along, hy_vjp_put_along, hy_vjp_custom;
+hy_rule hy_jvp_where, hy_jvp_maximum, hy_jvp_minimum, hy_jvp_max, hy_jvp_logsumexp, hy_jvp_softmax, hy_jvp_concat,
+    hy_jvp_custom;
 #endif

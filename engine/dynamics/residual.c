@@ -44,7 +44,7 @@ static void weigh(chooser *c, const hyla_problem *p, hy_ref r) {
     if (is_state(p, r)) c->below[r] = bytes_of(c->g, r);
     return;
   }
-  for (int j = 0; j < n->n_in; j++) {
+  for (int j = 0; j < hy_n_read(n); j++) {
     bool again = false;
     for (int k = 0; k < j; k++) again |= n->in[k] == n->in[j];
     if (!again) c->below[r] += c->below[n->in[j]];
@@ -64,7 +64,7 @@ static int collect(const chooser *c, uint8_t *wanted, hy_ref *residual) {
     if (!wanted[r]) continue;
     if (c->keep[r]) residual[n++] = r;
     else
-      for (int j = 0; j < c->g->node[r].n_in; j++) wanted[c->g->node[r].in[j]] = 1;
+      for (int j = 0; j < hy_n_read(&c->g->node[r]); j++) wanted[c->g->node[r].in[j]] = 1;
   }
   return n;
 }
@@ -73,7 +73,7 @@ static int collect(const chooser *c, uint8_t *wanted, hy_ref *residual) {
 static void mark_frontier(const hyla_graph *g, const uint8_t *primal, const uint8_t *needed, int n_out,
                           const hy_ref *out, uint8_t *wanted) {
   for (hy_ref r = 0; r < g->count; r++)
-    for (int j = 0; j < g->node[r].n_in && needed[r] && !primal[r]; j++)
+    for (int j = 0; j < hy_n_read(&g->node[r]) && needed[r] && !primal[r]; j++)
       if (primal[g->node[r].in[j]]) wanted[g->node[r].in[j]] = 1;
   for (int i = 0; i < n_out; i++)
     if (primal[out[i]]) wanted[out[i]] = 1;

@@ -60,6 +60,7 @@ void hyla_graph_drop(hyla_graph *g) {
   for (int i = 0; i < g->n_string; i++) hy_free(g->string[i]);
   hy_free(g->string);
   hy_free(g->node);
+  hy_free(g->custom);
   hy_free(g->text.s);
   hy_free(g);
 }
@@ -125,6 +126,7 @@ int hyla_graph_apply(hyla_graph *g, int op, const hyla_attr *attr, int n, const 
   int status = hyla_infer(op, attr, n, shape, site, &node.shape);
   if (status) return status;
   if (attr) node.attr = *attr;
+  if (op == HY_OP_custom && (status = hy_custom_check(g, node.attr.v[0], n, in, site, &node.name))) return status;
   if (op == HY_OP_fill) { /* as it will be stored, so that every pass sees the same number */
     double value = node.attr.f[0];
     if (node.shape.dtype == HYLA_INT32 && !(value > -0x1p31 - 1 && value < 0x1p31))
@@ -149,7 +151,7 @@ void hy_graph_reach(const hyla_graph *g, int n, const hy_ref *out, uint8_t *mark
     if (out[i] > last) last = out[i];
   }
   for (hy_ref r = last; r >= 0; r--)
-    for (int i = 0; mark[r] == HY_REACHED && i < g->node[r].n_in; i++) mark[g->node[r].in[i]] |= HY_REACHED;
+    for (int i = 0; mark[r] == HY_REACHED && i < hy_n_read(&g->node[r]); i++) mark[g->node[r].in[i]] |= HY_REACHED;
 }
 
 bool hy_graph_is_fill(const hyla_graph *g, hy_ref r, double *value) {

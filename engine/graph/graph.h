@@ -42,13 +42,24 @@ typedef struct hy_op_info {
 } hy_op_info;
 extern const hy_op_info hy_op_table[HY_OP_COUNT];
 
+/* A function with derivative rules of its own, which nodes `custom` apply. The rules are nodes over stand-ins: inputs
+ * that no program binds, in whose place a derivative puts the nodes of the application (autodiff/custom.c). */
+typedef struct hy_custom {
+  const char *name, *site;
+  int n;                                                 /* operands */
+  hy_ref x[HYLA_MAX_INPUTS], z;                          /* stand for operands and result */
+  hy_ref z_bar, x_bar[HYLA_MAX_INPUTS];                  /* vjp; x_bar[i] < 0: no derivative flows to operand i */
+  hy_ref x_dot[HYLA_MAX_INPUTS], z_dot[HYLA_MAX_INPUTS]; /* jvp: z_dot[i] is the part that is linear in x_dot[i] */
+  bool has_vjp, has_jvp;
+} hy_custom;
+
 typedef struct hy_node {
   int op, n_in;
   hy_ref in[HYLA_MAX_INPUTS];
   hyla_shape shape;
   hyla_attr attr;
   const char *site;    /* interned in the graph; NULL where no recipe line made it */
-  const char *name;    /* inputs */
+  const char *name;    /* inputs; custom functions */
   hyla_tensor *tensor; /* constants: kept */
   hyla_tensor *folded; /* value of a node that depends on constants alone, once the planner has computed it */
 } hy_node;
@@ -57,6 +68,8 @@ struct hyla_graph {
   int references;
   hy_node *node;
   int count, capacity;
+  hy_custom *custom;
+  int n_custom, custom_capacity;
   char **string; /* interned sites and names */
   int n_string, string_capacity;
   const char *site; /* of nodes that derivative rules make */
@@ -71,7 +84,13 @@ hy_ref hy_graph_copy_node(hyla_graph *to, const hy_node *node, const hy_ref *in)
  * they need is not looked at; those that are needed become HY_REACHED | HY_CUT. */
 enum { HY_REACHED = 1, HY_CUT = 2 };
 void hy_graph_reach(const hyla_graph *g, int n, const hy_ref *out, uint8_t *mark);
+/* How many of its inputs a node's value is made from: a view reads its first alone. */
+static inline int hy_n_read(const hy_node *n) { return hy_op_table[n->op].view ? 1 : n->n_in; }
 bool hy_graph_is_fill(const hyla_graph *g, hy_ref r, double *value);
+
+/* ---- custom.c ---- */
+/* Whether these operands, the value first, fit custom function v[0]; then *name is its name. */
+int hy_custom_check(const hyla_graph *g, int32_t f, int n, const hy_ref *in, const char *site, const char **name);
 
 /* ---- verify.c: HYLA_EINTERNAL when an invariant does not hold; every pass is followed by it where HY_VERIFY is set ---- */
 int hy_graph_verify(const hyla_graph *g, const char *pass);

@@ -231,6 +231,15 @@ int hy_shape_concat(const hy_infer *q, hyla_shape *out) {
   return want_dims(q, out);
 }
 
+int hy_shape_custom(const hy_infer *q, hyla_shape *out) {
+  int status = want_attrs(q, 1);
+  if (!status && q->n < 2)
+    status = hy_fail(HYLA_EVALUE, q->site, "custom: expected a value and at least one operand, got %d inputs", q->n);
+  if (!status) status = want_real(q, 0);
+  if (!status) *out = q->in[0];
+  return status;
+}
+
 /* idx.shape followed by the axes of a row. */
 static int rows_shape(const hy_infer *q, const hyla_shape *index, const hyla_shape *row, int skip, hyla_shape *out) {
   if (index->rank + row->rank - skip > HYLA_MAX_RANK)

@@ -15,6 +15,9 @@ static int check_node(const hyla_graph *g, hy_ref r, const char *pass) {
   if (n->op == HY_OP_input || n->op == HY_OP_constant) return 0;
   int status = hyla_infer(n->op, &n->attr, n->n_in, in, n->site, &shape);
   if (status) return hy_fail_within(HYLA_EINTERNAL, "after %s: %%%d: ", pass, r);
+  const char *name;
+  if (n->op == HY_OP_custom && hy_custom_check(g, n->attr.v[0], n->n_in, n->in, n->site, &name))
+    return hy_fail_within(HYLA_EINTERNAL, "after %s: %%%d: ", pass, r);
   if (!hy_shape_equal(&shape, &n->shape))
     return hy_fail(HYLA_EINTERNAL, n->site, "after %s: %%%d is %s, its inputs make %s", pass, r,
                    hy_shape_show(&n->shape).s, hy_shape_show(&shape).s);

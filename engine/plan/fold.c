@@ -11,7 +11,7 @@ static int kind_of(const hyla_graph *g, hy_ref r, const uint8_t *mark, const uin
   if (n->op == HY_OP_fill) return NUMBER;
   if (!n->n_in) return VARIABLE;
   int k = NUMBER;
-  for (int i = 0; i < n->n_in; i++) {
+  for (int i = 0; i < hy_n_read(n); i++) {
     if (kind[n->in[i]] == VARIABLE) return VARIABLE;
     if (kind[n->in[i]] == CONSTANT) k = CONSTANT;
   }
@@ -28,7 +28,7 @@ static int collect(const hyla_graph *g, int n_out, const hy_ref *out, const uint
   for (hy_ref r = 0; r < g->count; r++) {
     if (!(mark[r] & HY_REACHED)) continue;
     kind[r] = (uint8_t)kind_of(g, r, mark, kind);
-    for (int i = 0; i < g->node[r].n_in; i++)
+    for (int i = 0; i < hy_n_read(&g->node[r]); i++)
       if (kind[r] != CONSTANT || hy_op_table[g->node[r].op].view) wanted[g->node[r].in[i]] = 1;
   }
   for (int i = 0; i < n_out; i++) wanted[out[i]] = 1;

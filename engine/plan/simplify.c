@@ -147,7 +147,7 @@ static hy_ref choice(simplifier *s, const hy_node *n) {
 
 /* Movement that moves nothing, movement of a number, and two movements of a kind in a row. */
 static hy_ref movement(simplifier *s, const hy_node *n) {
-  if (n->op == HY_OP_stop_gradient) return n->in[0];
+  if (n->op == HY_OP_stop_gradient || n->op == HY_OP_custom) return n->in[0];
   if (n->op == HY_OP_cast) return n->shape.dtype == NODE(n->in[0])->shape.dtype ? n->in[0] : NOT_HERE;
   if (hy_op_table[n->op].class != HY_CLASS_move || n->op == HY_OP_concat || n->op == HY_OP_pad) return NOT_HERE;
   const hy_node *x = NODE(n->in[0]);

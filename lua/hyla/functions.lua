@@ -43,6 +43,13 @@ end)
 --- x limited to [lo, hi].
 define("clip", function(x, lo, hi) return map("minimum", map("maximum", x, lo), hi) end)
 
+--- The nearest whole number, halves upwards; piecewise constant, so no derivative flows (see hyla.straight_through).
+define("round", function(x)
+  x = apply("stop_gradient", { lift("round", x) })
+  local below = apply("floor", { x })
+  return map("add", below, map("le", 0.5, map("sub", x, below)))
+end)
+
 -- "float" is the dtype of the problem, or float32 for tensors.
 local cast_to = { float = "float", float32 = "float", int32 = "int32" }
 

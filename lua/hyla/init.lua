@@ -2,6 +2,7 @@
 --
 --   operations   hyla.exp(x), hyla.concat {...}: also methods, x:exp()            (hyla.functions)
 --   tensors      tensor, zeros, ones, full, arange, permutation                   (hyla.tensor)
+--   functions    custom, straight_through: with derivative rules of one's own      (hyla.custom)
 --   leaves       weight, state, hyper; initialisers constant, normal, uniform, xavier, he, zeros_like   (hyla.model)
 --   streams      at_step: values that differ from step to step                    (hyla.stream)
 --   constraints  box, non_negative, sum, l1, l2, simplex, symmetric, zero_diagonal               (hyla.constraint)
@@ -13,6 +14,7 @@
 -- Reading a name that is not there is an error that hints at near ones.
 -- @module hyla
 local constraint = require "hyla.constraint"
+local custom = require "hyla.custom"
 local dynamics = require "hyla.dynamics"
 local engine = require "hyla.ffi"
 local functions = require "hyla.functions"
@@ -52,6 +54,9 @@ hyla.at_step = stream.at_step
 hyla.reverse = method.reverse
 hyla.forward = method.forward
 hyla.problem = problem.new
+
+hyla.custom = custom.new
+hyla.straight_through = custom.straight_through
 
 --- Derivatives of a scalar expression by an expression, or by each of a list: see hyla.trace.
 function hyla.gradient(y, x) return trace.gradient(y, x) end

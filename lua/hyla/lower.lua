@@ -84,6 +84,7 @@ function lower.new(dtype)
   check(C.hyla_graph_new(out))
   return setmetatable({
     graph = ffi.gc(out[0], C.hyla_graph_drop), dtype = dtype, leaves = {}, refs = {}, constants = {}, adjoints = {},
+    rules = {},
   }, Lowering)
 end
 
@@ -131,10 +132,38 @@ function Lowering:gradient(e, wanted)
   return ref
 end
 
+-- An input that stands for something in a rule; no program binds it.
+function Lowering:stand_in(e)
+  if not e then return -1 end
+  if not self.refs[e] then
+    local shape = ffi.new("hyla_shape")
+    lower.write_shape(shape, e.shape, e.dtype, self.dtype)
+    self.refs[e] = check(C.hyla_graph_input(self.graph, e.name, shape, e.site))
+  end
+  return self.refs[e]
+end
+
+-- The rule of a custom function (hyla.custom), known to the graph before its body is made, which may apply it.
+function Lowering:rule(rule)
+  if self.rules[rule] then return self.rules[rule] end
+  local n = #rule.x
+  local x, x_bar, x_dot = ffi.new("int[?]", n), ffi.new("int[?]", n), ffi.new("int[?]", n)
+  for i = 1, n do x[i - 1] = self:stand_in(rule.x[i]) end
+  local f = check(C.hyla_graph_custom(self.graph, rule.name, n, x, self:stand_in(rule.z), rule.site))
+  self.rules[rule] = f
+  local z_bar = self:stand_in(rule.z_bar)
+  for i = 1, n do x_dot[i - 1] = rule.z_dot and self:stand_in(rule.x_dot[i]) or -1 end
+  for i = 1, n do x_bar[i - 1] = rule.x_bar and rule.x_bar[i] and self:refer({ rule.x_bar[i] })[1] or -1 end
+  local z_dot = rule.z_dot and self:refer({ rule.z_dot })[1] or -1
+  check(C.hyla_graph_custom_rules(self.graph, f, z_bar, x_bar, x_dot, z_dot))
+  return f
+end
+
 function Lowering:apply(e)
   local attr, n = ffi.new("hyla_attr"), #e.inputs
   local inputs = ffi.new("int[?]", math.max(n, 1))
   lower.write_attr(attr, e.attr, self.dtype)
+  if e.attr.rule then attr.v[0] = self:rule(e.attr.rule) end
   for i = 1, n do inputs[i - 1] = self.refs[e.inputs[i]] end
   return check(C.hyla_graph_apply(self.graph, lower.op(e.op), attr, n, inputs, e.site))
 end

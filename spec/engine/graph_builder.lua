@@ -56,6 +56,40 @@ function Graph:fill(dims, value, dtype)
   return self:apply("fill", { v = v, f = { value } })
 end
 
+--- An input that stands for something in a rule; no run binds it.
+function Graph:stand_in(dims, dtype)
+  return check(C.hyla_graph_input(self.handle, "stand-in", shape_of(dims, dtype), "spec.lua:4"))
+end
+
+--- Declares a custom function of operands and a result of these dimensions.
+-- @treturn table { f = its index, x = stand-ins of operands, z = of the result }
+function Graph:custom(name, x_dims, z_dims)
+  local c = { x = {}, z = self:stand_in(z_dims) }
+  for i, dims in ipairs(x_dims) do c.x[i] = self:stand_in(dims) end
+  c.f = check(C.hyla_graph_custom(self.handle, name, #c.x, refs(c.x), c.z, "spec.lua:5"))
+  return c
+end
+
+--- Gives it rules: vjp(z_bar, z, x...) -> adjoints (-1: none), jvp(tangents..., z, x...) -> tangent.
+function Graph:rules(c, vjp, jvp)
+  local z_bar, x_bar, x_dot, z_dot = -1, {}, {}, -1
+  if vjp then
+    z_bar = self:stand_in((self:dims(c.z)))
+    x_bar = { vjp(z_bar, c.z, unpack(c.x)) }
+  end
+  if jvp then
+    local arguments = {}
+    for i, x in ipairs(c.x) do
+      x_dot[i] = self:stand_in((self:dims(x)))
+      arguments[i], arguments[#c.x + 1 + i] = x_dot[i], x
+    end
+    arguments[#c.x + 1] = c.z
+    z_dot = jvp(unpack(arguments))
+  end
+  return check(C.hyla_graph_custom_rules(self.handle, c.f, z_bar, vjp and refs(x_bar) or nil,
+                                         jvp and refs(x_dot) or nil, z_dot))
+end
+
 --- Adjoints of xs for the adjoint bar of y (nil: one); -1 where no path leads.
 function Graph:vjp(y, bar, xs)
   local out = ffi.new("int[?]", #xs)

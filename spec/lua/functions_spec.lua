@@ -15,6 +15,7 @@ describe("element-wise operations", function()
   local unary = {
     exp = math.exp, abs = math.abs, sin = math.sin, cos = math.cos, tanh = math.tanh, floor = math.floor,
     neg = function(x) return -x end, square = function(x) return x * x end,
+    round = function(x) return math.floor(x + 0.5) end,
     relu = function(x) return math.max(x, 0) end, sign = function(x) return x > 0 and 1 or -1 end,
     sigmoid = function(x) return 1 / (1 + math.exp(-x)) end,
     softplus = function(x) return math.log(1 + math.exp(x)) end,
@@ -27,6 +28,15 @@ describe("element-wise operations", function()
       near(want, double(values)[name](double(values)):totable())
     end)
   end
+
+  it("round takes halves up, and whole numbers as they are, however large", function()
+    local x = tensor.from({ -1.5, -0.5, 0.5, 2.5, 0.49999997, 16777215, -1e9, 1e30 }, "float32")
+    local want = tensor.from({ -1, 0, 1, 3, 0, 16777215, -1e9, 1e30 }, "float32")
+    assert.same(want:totable(), x:round():totable())
+    local w = hyla.weight("w", { 2 }, hyla.ones)
+    local _, message = pcall(hyla.problem, { inner = w:round():sum(), train = hyla.gd { rate = 1, steps = 1 } })
+    assert.matches("no path from weight 'w'", message)
+  end)
 
   it("of two operands equal Lua's", function()
     local x, y = double { 3, -1, 2 }, double { 2, 4, 2 }

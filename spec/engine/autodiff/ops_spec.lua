@@ -158,6 +158,17 @@ local cases = {
     local dims, K = random_dims(random(1, 3)), random(1, 5)
     return g:apply(op, { v = { K } }, operand(g, xs, dims, any), g:constant(indices(dims, K)))
   end,
+  custom = function(g, xs, op) -- x e^y, whose rules come forwards, backwards or both
+    local dims, given = random_dims(), random(3)
+    local function mul(a, b) return g:apply("mul", nil, a, b) end
+    local c = g:custom("x_exp_y", { dims, dims }, dims)
+    g:rules(c, given ~= 1 and function(bar, z, _, y) return mul(bar, g:apply("exp", nil, y)), mul(bar, z) end,
+            given ~= 2 and function(x_dot, y_dot, z, _, y)
+      return g:apply("add", nil, mul(g:apply("exp", nil, y), x_dot), mul(z, y_dot))
+    end)
+    local x, y = operand(g, xs, dims, any), operand(g, xs, dims, unit)
+    return g:apply(op, { v = { c.f } }, mul(x, g:apply("exp", nil, y)), x, y)
+  end,
 }
 cases.minimum = cases.maximum
 
