@@ -20,13 +20,12 @@ local assemble = {}
 function assemble.first_value(leaf, dtype)
   local value = lower.program({ model.initial(leaf, dtype) }, dtype):run()[1]
   if leaf.within then
-    local given = value:clone()
-    leaf.within:project(value, leaf.site)
-    local moved = (value - given):abs():max():item()
-    if moved > 1e-5 * (1 + given:abs():max():item()) then
+    local holds, nearest = leaf.within:holds(value, leaf.site)
+    if not holds then
       site.fail_at(leaf.site, "hyper '%s': the initial value lies outside of %s; the nearest point is %.3g away",
-                   leaf.name, tostring(leaf.within), moved)
+                   leaf.name, tostring(leaf.within), (nearest - value):abs():max():item())
     end
+    value = nearest
   end
   if leaf.scale == "log" and value:min():item() <= 0 then
     site.fail_at(leaf.site, "hyper '%s': a log scale needs a positive initial value, got %.9g", leaf.name,

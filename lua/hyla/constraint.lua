@@ -71,6 +71,17 @@ function Set:project(x, where)
   return x
 end
 
+--- Does a tensor lie in the set, up to rounding?
+-- @param x tensor as for project; stays as it is
+-- @tparam[opt] string where as for project
+-- @treturn boolean
+-- @return the nearest point, a tensor
+function Set:holds(x, where)
+  local nearest = self:project(x:clone(), where)
+  local moved = (nearest - x):abs():max():item()
+  return moved <= 1e-5 * (1 + x:abs():max():item()), nearest
+end
+
 --- The finite box that the set's boxes make, as two numbers; nil where an end is infinite.
 -- @treturn number lo
 -- @treturn number hi

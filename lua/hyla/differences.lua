@@ -17,7 +17,8 @@ local fields = {
 }
 
 local function response_at(p, moved)
-  p:train(moved)
+  p:place(moved)
+  p:train()
   return p:response()
 end
 
@@ -88,7 +89,7 @@ function differences.check(p, given)
   end
   local g = p:hypergradient()
   local rows = size <= o.components and by_components(p, at, g, o.step) or by_directions(p, at, g, o)
-  p:set(at)
+  p:place(at)
   local largest, worst = 0, { ratio = -1 }
   for _, row in ipairs(rows) do largest = math.max(largest, math.abs(row.gradient)) end
   for _, row in ipairs(rows) do

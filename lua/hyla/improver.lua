@@ -66,7 +66,7 @@ end
 
 --- The hyper-optimizer of a problem.
 -- @tparam dynamics d
--- @tparam table problem with hypers (list of { name, leaf, set, value }), dtype and set(values)
+-- @tparam table problem with hypers (list of { name, leaf, set, value }), dtype and place(values)
 -- @treturn Improver
 local function new(d, problem)
   local self = setmetatable({
@@ -122,7 +122,7 @@ function Improver:step(g)
   for _, hyper in ipairs(self.problem.hypers) do
     if hyper.set then hyper.set:project(moved[hyper.name], hyper.site) end
   end
-  self.problem:set(moved)                              -- refuses NaN; the accessories change only with the hypers
+  self.problem:place(moved)                            -- refuses NaN; the accessories change only with the hypers
   self.values, self.iteration = kept, self.iteration + 1
 end
 

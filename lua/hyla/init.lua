@@ -10,6 +10,7 @@
 --   methods      reverse forward                                                  (hyla.method)
 --   problems     problem, gradient                                                (hyla.problem, hyla.trace)
 --   experiments  recipe, load, data                                               (hyla.recipe, hyla.data)
+--   searches     distribution.uniform, log_uniform, normal, exponential, integer, choice    (hyla.distribution)
 --
 -- Reading a name that is not there is an error that hints at near ones.
 -- @module hyla
@@ -78,6 +79,7 @@ end
 -- Modules that a short script may never need; each is loaded when its name is first read.
 local lazy = {
   data = function() return require "hyla.data" end,
+  distribution = function() return require("hyla.distribution").public end,
   recipe = function() return require "hyla.recipe" end,
   load = function() return require("hyla.recipe").load end,
 }

@@ -3,6 +3,7 @@
 -- An initialiser is a function (shape, dtype, stream) -> tensor; `hyla.zeros` and `hyla.ones` are, too. Random ones
 -- draw from (seed, stream), and the stream of a weight comes from its name: weights with one seed start differently.
 -- @module hyla.model
+local names = require "hyla.names"
 local options = require "hyla.options"
 local site = require "hyla.site"
 local tensor = require "hyla.tensor"
@@ -133,13 +134,6 @@ function model.hyper(name, given)
   return trace.leaf("stream", name, shape, more)
 end
 
--- A whole number below 2^32 from a name.
-local function stream_of(name)
-  local h = 17
-  for i = 1, #name do h = (h * 257 + name:byte(i)) % 4294967291 end
-  return h
-end
-
 --- The initial value of a leaf as an expression: of constants, or of hyperparameters.
 -- @tparam expression leaf with `init`
 -- @tparam string dtype "float32" or "float64", which random draws have
@@ -147,7 +141,7 @@ end
 function model.initial(leaf, dtype)
   local init = leaf.init
   if type(init) == "function" then
-    init = init(leaf.shape, dtype, stream_of(leaf.name))
+    init = init(leaf.shape, dtype, names.stream(leaf.name))
     if not trace.is_operand(init) then
       site.fail_at(leaf.site, "%s '%s': the initialiser gave %s, no tensor", leaf.op, leaf.name, trace.show(init))
     end

@@ -1,4 +1,4 @@
---- Names that people meant: the nearest of the known ones, for messages about unknown ones.
+--- Names: the nearest known ones to one that people meant, for messages, and numbers that stand for names.
 -- @module hyla.names
 local names = {}
 
@@ -62,6 +62,15 @@ function names.hint(wrong, known)
   local near = names.nearest(tostring(wrong), known)
   if #near == 0 then return "" end
   return "; did you mean '" .. table.concat(near, "', '") .. "'?"
+end
+
+--- A whole number below 2^32 that stands for a name: what is drawn for one name does not depend on the others.
+-- @tparam string name
+-- @treturn number
+function names.stream(name)
+  local h = 17
+  for i = 1, #name do h = (h * 257 + name:byte(i)) % 4294967291 end
+  return h
 end
 
 return names

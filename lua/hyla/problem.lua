@@ -10,6 +10,7 @@ local differences = require "hyla.differences"
 local dynamics = require "hyla.dynamics"
 local engine = require "hyla.ffi"
 local improver = require "hyla.improver"
+local lambda = require "hyla.lambda"
 local layout = require "hyla.layout"
 local lower = require "hyla.lower"
 local method = require "hyla.method"
@@ -120,41 +121,25 @@ end
 
 -- ---- lambda ----
 
-local function value_for(hyper, value, dtype)
-  if type(value) == "number" then value = tensor.full(hyper.shape, value, dtype) end
-  if type(value) == "table" and not trace.is(value) then value = tensor.from(value, dtype) end
-  if not tensor.is(value) or table.concat(value.shape, ",") ~= table.concat(hyper.shape, ",") then
-    site.fail("set: expected '%s' as a number or a tensor of shape [%s], got %s", hyper.name,
-              table.concat(hyper.shape, ", "), trace.show(value))
-  end
-  local copy = value:clone():to(dtype)
-  if not copy:is_finite() then site.fail("set: '%s' has NaN or infinity", hyper.name) end
-  return copy
-end
-
 local methods = {}
 
---- Sets hyperparameters; training starts afresh after it.
--- @tparam[opt] table values name -> number, tensor or table; those not named stay
-function methods:set(values)
-  local copies = {}
-  for name, value in pairs(values or {}) do
-    local hyper = self.hypers[name] or self.frozen[name]
-    if type(name) ~= "string" or not hyper then
-      local known = names.keys(self.hypers)
-      for _, frozen in ipairs(self.frozen) do known[#known + 1] = frozen.name end
-      site.fail("set: unknown hyperparameter '%s'%s; there are: %s", tostring(name), names.hint(name, known),
-                #known > 0 and table.concat(known, ", ") or "none")
-    end
-    copies[name] = value_for(hyper, value, self.dtype)
-  end
-  for name, value in pairs(copies) do
-    local hyper = self.hypers[name] or self.frozen[name]
-    hyper.value = value
-    if hyper.row then check(C.hyla_tensor_copy(hyper.row, value:reshape(hyper.row.shape))) end
-  end
+local function set(self, values, inside)
+  lambda.assign(self, values, inside)
   self.current, self.unfinished = false, false
 end
+
+--- Sets hyperparameters; training starts afresh after it.
+-- @tparam[opt] table values name -> number, tensor or table, in its constraint; those not named stay
+function methods:set(values) set(self, values or {}, true) end
+
+--- As `set`, without asking the constraints: for values that a projection gave, and for central differences, which
+-- step over the edge.
+-- @tparam table values
+function methods:place(values) set(self, values, false) end
+
+--- The hyperparameters that are learned.
+-- @treturn table name -> number (a scalar's) or tensor (a copy)
+function methods:lambda() return lambda.values(self) end
 
 -- ---- training ----
 
@@ -168,12 +153,12 @@ end
 
 -- s_0 at the current lambda, or the states of a warm start.
 local function start_engine(self, handle)
-  local lambda = ffi.new("hyla_tensor *[?]", math.max(#self.hypers, 1))
-  for i, hyper in ipairs(self.hypers) do lambda[i - 1] = hyper.value end
-  if not self.warm then return C.hyla_method_start(handle, lambda) end
+  local values = ffi.new("hyla_tensor *[?]", math.max(#self.hypers, 1))
+  for i, hyper in ipairs(self.hypers) do values[i - 1] = hyper.value end
+  if not self.warm then return C.hyla_method_start(handle, values) end
   local states = ffi.new("hyla_tensor *[?]", #self.layout.states)
   for i, leaf in ipairs(self.layout.states) do states[i - 1] = self.warm[leaf.name] end
-  return C.hyla_method_start_from(handle, lambda, 0, states)
+  return C.hyla_method_start_from(handle, values, 0, states)
 end
 
 -- Training at its first step. An interrupted piece of work of the same kind is gone on with instead.
@@ -367,7 +352,7 @@ function methods:check(given)
   changed.dtype = "float64"
   local twin = new(changed)
   for _, list in ipairs { self.hypers, self.frozen } do
-    for _, hyper in ipairs(list) do twin:set { [hyper.name] = hyper.value } end
+    for _, hyper in ipairs(list) do twin:place { [hyper.name] = hyper.value } end
   end
   return differences.check(twin, given)
 end

@@ -67,6 +67,28 @@ describe("a problem", function()
     near(expected(T, 1), p:watch().first)
   end)
 
+  it("gives its hyperparameters, numbers and tensors, and keeps them when it refuses others", function()
+    local c = hyla.hyper("c", { init = 0.5 })
+    local d = hyla.hyper("d", { shape = { 2, 2 }, init = 1, within = hyla.non_negative() })
+    local w = hyla.weight("w", {}, 0)
+    local p = setup { inner = c * w ^ 2, outer = w ^ 2 + d:sum() + c, watch = {} }
+    p:set { c = 0.25, d = { { 1, 2 }, { 3, 4 } } }
+    local message = select(2, pcall(p.set, p, { c = 3, d = { { 1, -1e-3 }, { -2, 4 } } }))
+    assert.matches("set: 'd'%[3%] = %-2 lies outside of non_negative%(%); the nearest point is 0", message)
+    p:set { d = { { 1, 2 }, { -1e-9, 4 } } }            -- as far as rounding takes a value over the edge
+    local lambda = p:lambda()
+    assert.are.equal(0.25, lambda.c)
+    assert.same({ { 1, 2 }, { -1e-9, 4 } }, lambda.d:totable())
+    lambda.d:set(7, 1, 1)
+    assert.are.equal(1, p:lambda().d:get(1, 1))
+  end)
+
+  it("checks its hypergradient at the edge of a constraint, over which central differences step", function()
+    local p = setup()
+    p:set { c = 2 }
+    assert.is_true(p:check().worst <= 1)
+  end)
+
   it("gives hypergradients by name, and the response", function()
     local p = setup()
     local g, f = p:hypergradient { c = 1 }
@@ -155,6 +177,22 @@ describe("the hyper-optimizer", function()
     assert.are.equal(0, p.hypers.c.value:item())
   end)
 
+  it("has a rate for each hyperparameter by name", function()
+    local a, b = hyla.hyper("a", { init = 0.5 }), hyla.hyper("b", { init = 0.5 })
+    local w = hyla.weight("w", {}, hyla.zeros)
+    local given = {
+      inner = a * (w - b) ^ 2, outer = w ^ 2, train = hyla.gd { rate = rate, steps = T }, dtype = "float64",
+      improve = hyla.gd { rate = { a = 0.25, b = 0.125 } },
+    }
+    local p = hyla.problem(given)
+    p:improver():step { a = 1, b = 1 }
+    assert.same({ a = 0.25, b = 0.375 }, p:lambda())
+    given.improve = hyla.gd { rate = { a = 0.25 } }
+    assert.matches("gd: setting 'rate' has no value for 'b'", select(2, pcall(function()
+      return hyla.problem(given):improver()
+    end)))
+  end)
+
   it("goes on from its state to the same bits", function()
     local adam = hyla.adam { rate = 0.01 }
     local p, q = setup { improve = adam }, setup { improve = adam }
@@ -210,6 +248,9 @@ describe("a mistake in a problem", function()
       "unknown hyperparameter 'c'; there are: none" },
     { function() setup():set { c = { 1, 2 } } end, "set: expected 'c' as a number or a tensor of shape []" },
     { function() setup():set { c = 0 / 0 } end, "set: 'c' has NaN or infinity" },
+    { function() setup():set { c = 2.5 } end, "set: 'c' = 2.5 lies outside of box(0, 2); the nearest point is 2" },
+    { function() setup():train { c = -1 } end, "set: 'c' = -1 lies outside of box(0, 2); the nearest point is 0" },
+    { function() setup():set { [1] = 0 } end, "set: unknown hyperparameter '1'" },
     { function() setup():watch() end, "nothing is trained yet" },
     { function() setup():advance(0) end, "advance: expected a whole number of steps >= 1" },
     { function() setup():trian() end, "a problem has no field or method 'trian'; did you mean 'train'" },

@@ -112,7 +112,8 @@ local optimise_fields = { steps = options.count, early_stop = { kind = "table" }
 -- @param problem a problem, or a function that gives one (lab:problem)
 -- @tparam[opt] table settings steps: hyper-iterations (default: those of `improve`);
 --   early_stop = {watch =, goal =, patience =}: see hyla.run.stopper; with it the best lambda is the outcome's
--- @treturn table hypers (tensors by name), response, values, iteration: of the best; iterations, stopped, series
+-- @treturn table hypers (numbers or tensors by name), response, values, iteration: of the best; iterations, stopped,
+--   series
 function lab:optimise(name, problem, settings)
   settings = options.read("optimise", settings, optimise_fields)
   local rule = settings.early_stop and stopper.rule(settings.early_stop)

@@ -7,12 +7,6 @@
 
 local stopper = require "hyla.run.stopper"
 
-local function values_of_hypers(problem)
-  local values = {}
-  for _, hyper in ipairs(problem.hypers) do values[hyper.name] = hyper.value:clone() end
-  return values
-end
-
 -- At the last lambda nothing is improved, so plain training is enough to see how good it is.
 local function look(problem, last)
   local g, response
@@ -44,12 +38,12 @@ local function keep_best(state, rule, row, problem, watched)
     error(("early_stop: '%s' is no number that the problem watches"):format(rule.watch), 0)
   end
   if not rule or stopper.better(rule, state.best and state.best.row[rule.watch], value) then
-    state.best = { iteration = row.iteration, row = row, values = watched, hypers = values_of_hypers(problem) }
+    state.best = { iteration = row.iteration, row = row, values = watched, hypers = problem:lambda() }
   end
 end
 
 local function restore(problem, improver, state)
-  problem:set(state.hypers)
+  problem:place(state.hypers)
   improver:restore(state.improver)
 end
 
@@ -58,8 +52,8 @@ end
 -- @tparam table settings steps: hyper-iterations; early_stop: from stopper.rule, or nil
 -- @tparam table|nil state as `save` was given it, to go on from there
 -- @tparam table on save(state): called after every update; progress(done, row): after every look
--- @treturn table outcome: hypers (best lambda by name), iteration (where), response and values (watched) there;
---   iterations (updates done), stopped ("steps" or "patience"), series
+-- @treturn table outcome: hypers (best lambda by name: number or tensor), iteration (where), response and values
+--   (watched) there; iterations (updates done), stopped ("steps" or "patience"), series
 return function(problem, settings, state, on)
   local rule, improver = settings.early_stop, problem:improver()
   if state then
@@ -79,7 +73,7 @@ return function(problem, settings, state, on)
     if stopped then break end
     improver:step(g)
     state.iteration = state.iteration + 1
-    state.hypers, state.improver = values_of_hypers(problem), improver:state()
+    state.hypers, state.improver = problem:lambda(), improver:state()
     on.save(state)
   end
   local best = state.best
