@@ -12,18 +12,15 @@ local C, check = engine.C, engine.check
 
 local assemble = {}
 
---- The first value of a hyperparameter: its initial one, which has to lie in its constraint (up to rounding) and in the
--- domain of its scale.
--- @tparam expression leaf
--- @tparam string dtype
--- @treturn tensor
-function assemble.first_value(leaf, dtype)
+-- The first value of a hyperparameter: its initial one, which has to lie in its set (up to rounding) and in the domain
+-- of its scale.
+local function first_value(leaf, dtype, set, about)
   local value = lower.program({ model.initial(leaf, dtype) }, dtype):run()[1]
-  if leaf.within then
-    local holds, nearest = leaf.within:holds(value, leaf.site)
+  if set then
+    local holds, nearest = set:holds(value, leaf.site)
     if not holds then
-      site.fail_at(leaf.site, "hyper '%s': the initial value lies outside of %s; the nearest point is %.3g away",
-                   leaf.name, tostring(leaf.within), (nearest - value):abs():max():item())
+      site.fail_at(leaf.site, "hyper '%s': the initial value lies outside of %s%s; the nearest point is %.3g away",
+                   leaf.name, tostring(set), about, (nearest - value):abs():max():item())
     end
     value = nearest
   end
@@ -32,6 +29,40 @@ function assemble.first_value(leaf, dtype)
                  value:min():item())
   end
   return value
+end
+
+local function new_hyper(leaf, dtype, domain)
+  local set, about = leaf.within, ""
+  if domain then set, about = domain.set, ", the domain of " .. domain.words end
+  local value = first_value(leaf, dtype, set, about)
+  return {
+    name = leaf.name, shape = leaf.shape, size = leaf.size, set = set, scale = leaf.scale, site = leaf.site,
+    leaf = leaf, init = value, value = value,
+    note = domain and ("%s: kept in %s%s; within = ... sets another"):format(leaf.name, tostring(set), about),
+  }
+end
+
+--- Hyperparameters with their first values. They stay in their own sets, or in the domains of the settings that they
+-- are, which is noted of those that will be moved.
+-- @tparam table laid from layout.new
+-- @tparam table domains from dynamics.domains
+-- @tparam string dtype
+-- @treturn table learned ones, each by position and by name
+-- @treturn table frozen ones, the same; row: the tensor [1, ...] that the programs read
+-- @treturn {string,...} notes
+function assemble.hypers(laid, domains, dtype)
+  local learned, frozen, notes = {}, {}, {}
+  for _, leaf in ipairs(laid.hypers) do
+    local hyper = new_hyper(leaf, dtype, domains[leaf])
+    learned[#learned + 1], learned[leaf.name] = hyper, hyper
+    notes[#notes + 1] = hyper.note
+  end
+  for _, leaf in ipairs(laid.frozen) do
+    local hyper = new_hyper(leaf, dtype, domains[leaf])
+    hyper.row = hyper.value:clone():reshape { 1, unpack(leaf.shape) }
+    frozen[#frozen + 1], frozen[leaf.name] = hyper, hyper
+  end
+  return learned, frozen, notes
 end
 
 -- Streams that draw random numbers are numbered in their order, so two of one seed differ; batches of one seed agree.

@@ -34,30 +34,41 @@ function scales.logit(x, set)
   }
 end
 
--- A step in lambda as a step in u: the same expressions, of u and of dE/du = dE/dlambda dlambda/du.
-local function on_scale(hyper, g, moved, kept)
-  if not hyper.scale then return moved, kept end
-  local scale = scales[hyper.scale](hyper.leaf, hyper.set)
-  local map, list = { [hyper.leaf] = scale.u, [g] = g * scale.slope }, {}
-  for i, e in ipairs(kept) do list[i] = trace.substitute(e, map) end
-  return scale.back(trace.substitute(moved, map)), list
+-- A step in lambda as a step in u: the same expressions, of u and of dE/du = dE/dlambda dlambda/du. What is put in the
+-- place of every lambda and its gradient (which clipping together sees in every step), and the ways back.
+local function on_scales(hypers, gradients)
+  local map, back = {}, {}
+  for i, hyper in ipairs(hypers) do
+    back[i] = function(u) return u end
+    if hyper.scale then
+      local scale = scales[hyper.scale](hyper.leaf, hyper.set)
+      map[hyper.leaf], map[gradients[i]], back[i] = scale.u, gradients[i] * scale.slope, scale.back
+    end
+  end
+  return map, back
 end
 
 -- Lays out one step of every hyperparameter and the accessories' first values.
 local function trace_step(self, d, hypers)
-  local after, inits, at = {}, {}, { first = 1, streams = {} }
-  for _, hyper in ipairs(hypers) do
-    local lambda = hyper.leaf
-    local g = trace.leaf("hypergradient", lambda.name .. ".gradient", lambda.shape)
-    local accessories = dynamics.accessories_of(d, lambda, {})
-    local moved, kept = on_scale(hyper, g, dynamics.step(d, lambda, accessories, g, at))
-    self.gradients[g] = lambda.name
+  local after, inits, leaves, gradients, at = {}, {}, {}, {}, { first = 1, streams = {} }
+  for i, hyper in ipairs(hypers) do
+    leaves[i] = hyper.leaf
+    gradients[i] = trace.leaf("hypergradient", hyper.name .. ".gradient", hyper.shape)
+    self.gradients[gradients[i]] = hyper.name
+  end
+  dynamics.want_known(d, leaves)
+  local clipped = dynamics.clip_together(d, gradients, at)
+  local map, back = on_scales(hypers, gradients)
+  for k, lambda in ipairs(leaves) do
+    local accessories = dynamics.accessories_of(d, lambda, {}, at)
+    local moved, kept = dynamics.step(d, lambda, accessories, clipped[k], at)
+    moved = back[k](trace.substitute(moved, map))
     self.targets[#self.targets + 1] = lambda
     after[#after + 1] = moved
     for i, leaf in ipairs(accessories) do
       self.accessories[#self.accessories + 1] = leaf
       self.targets[#self.targets + 1] = leaf
-      after[#after + 1] = kept[i]
+      after[#after + 1] = trace.substitute(kept[i], map)
       inits[#inits + 1] = model.initial(leaf, self.dtype)
     end
   end
@@ -73,6 +84,10 @@ local function new(d, problem)
     problem = problem, dtype = problem.dtype, gradients = {}, targets = {}, accessories = {}, values = {},
     iteration = 0,
   }, Improver)
+  if d.readout then
+    site.fail_at(d.site, "improve: %s has a readout (an average, say), which a hyper-optimizer cannot have: training "
+                 .. "uses the hyperparameters themselves", d.kind)
+  end
   local after, inits = trace_step(self, d, problem.hypers)
   local foreign = {}
   for _, hyper in ipairs(problem.hypers) do foreign[hyper.leaf] = "known" end

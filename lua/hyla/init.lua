@@ -6,7 +6,8 @@
 --   leaves       weight, state, hyper; initialisers constant, normal, uniform, xavier, he, zeros_like   (hyla.model)
 --   streams      at_step: values that differ from step to step                    (hyla.stream)
 --   constraints  box, non_negative, sum, l1, l2, simplex, symmetric, zero_diagonal               (hyla.constraint)
---   dynamics     gd, momentum, adam, update: to train and to improve; transition  (hyla.dynamics)
+--   dynamics     gd asgd momentum nesterov adam adamw adamax rmsprop adagrad adadelta rprop, update: to train and to
+--                improve; transition                        (hyla.dynamics, hyla.dynamics.optimizers)
 --   methods      reverse forward                                                  (hyla.method)
 --   problems     problem, gradient                                                (hyla.problem, hyla.trace)
 --   experiments  recipe, load, data                                               (hyla.recipe, hyla.data)
@@ -50,7 +51,8 @@ function hyla.sum(x, ...)
   return set
 end
 
-for _, name in ipairs { "gd", "momentum", "adam", "update", "transition" } do hyla[name] = dynamics[name] end
+for _, name in ipairs(dynamics.names) do hyla[name] = dynamics[name] end
+hyla.update, hyla.transition = dynamics.update, dynamics.transition
 hyla.at_step = stream.at_step
 hyla.reverse = method.reverse
 hyla.forward = method.forward

@@ -114,14 +114,26 @@ local function optimizer_step(d, inner, weights, accessories, at)
   end
   local by = {}
   for k, i in ipairs(moved) do by[k] = weights[i] end
-  local gradients = trace.gradient(inner, by, "the inner objective")
+  dynamics.want_known(d, by)
+  local gradients = dynamics.clip_together(d, trace.gradient(inner, by, "the inner objective"), at)
   for k, i in ipairs(moved) do
-    local list = dynamics.accessories_of(d, weights[i], accessories[i])
+    local list = dynamics.accessories_of(d, weights[i], accessories[i], at)
     local kept
     after[weights[i]], kept = dynamics.step(d, weights[i], list, gradients[k], at)
     for n, leaf in ipairs(list) do after[leaf] = kept[n] end
   end
   return after
+end
+
+-- What is seen in the weights' place by all that judges them: weight -> expression.
+local function readouts(d, weights, accessories, at)
+  local map = {}
+  for i, w in ipairs(weights) do
+    if w.op == "weight" and d.readout then
+      map[w] = dynamics.readout(d, w, dynamics.accessories_of(d, w, accessories[i], at), at)
+    end
+  end
+  return map
 end
 
 -- One step of the recipe's own: its values are checked against the states they are for.
@@ -175,9 +187,10 @@ local function frozen_of(leaves)
   return list
 end
 
--- What each stretch of training makes of the state: a list of { leaf -> expression }; fills accessories.
+-- What each stretch of training makes of the state: a list of { leaf -> expression }; fills accessories. Then what the
+-- last one has seen in the weights' place.
 local function steps_of(p, weights, accessories)
-  local steps, first = {}, 1
+  local steps, readout, first = {}, {}, 1
   for i, d in ipairs(p.segments) do
     if dynamics.is_transition(d) then
       steps[i] = transition_step(d, weights)
@@ -186,11 +199,13 @@ local function steps_of(p, weights, accessories)
         site.fail_at(d.site, "%s: training by an optimizer needs the objective that it goes down: inner = ...", d.kind)
       end
       want_inner_weights(p.inner, weights)
-      steps[i] = optimizer_step(d, p.inner, weights, accessories, { first = first, steps = d.steps, streams = {} })
+      local at = { first = first, steps = d.steps, streams = {} }
+      steps[i] = optimizer_step(d, p.inner, weights, accessories, at)
+      if i == #p.segments then readout = readouts(d, weights, accessories, at) end
     end
     first = first + d.steps
   end
-  return steps
+  return steps, readout
 end
 
 local function roots_of(p)
@@ -204,7 +219,8 @@ end
 -- @tparam table p { inner, outer, cost (each may be nil), watch (list), segments (dynamics and transitions), dtype }
 -- @treturn table { weights (states too), hypers, frozen, streams (frozen too), states: lists of leaves;
 --   init: list of expressions, one a state; segments: list of { steps =, next = list of expressions, one a state };
---   outer: what is judged, or nil }
+--   outer: what is judged, or nil; readout: weight -> what outer, cost and watch see in its place, where that is not
+--   the weight itself }
 function layout.new(p)
   local roots = roots_of(p)
   want_finite_constants(roots)
@@ -213,15 +229,15 @@ function layout.new(p)
 
   local accessories = {}
   for i = 1, #weights do accessories[i] = {} end
-  local steps = steps_of(p, weights, accessories)
+  local steps, readout = steps_of(p, weights, accessories)
   local states = {}
   for i, w in ipairs(weights) do
     states[#states + 1] = w
     for _, key in ipairs(names.keys(accessories[i])) do states[#states + 1] = accessories[i][key] end
   end
-  local outer = p.outer
+  local outer = p.outer and trace.substitute(p.outer, readout)
   if p.cost then
-    local sum = add_cost(p.cost, steps)
+    local sum = add_cost(trace.substitute(p.cost, readout), steps)
     states[#states + 1] = sum
     outer = outer and trace.methods.add(outer, sum) or sum
   end
@@ -233,13 +249,14 @@ function layout.new(p)
     segments[i] = { steps = d.steps, next = after }
     append(roots, after)
   end
+  for _, w in ipairs(weights) do append(roots, { readout[w] }) end
   local init = initial_state(states, p.dtype)
   local leaves = reached(append(append({}, roots), init))
   local hypers, frozen = hypers_of(leaves), frozen_of(leaves)
   want_distinct_names(append(append(append({}, hypers), frozen), states))
   return {
     weights = weights, hypers = hypers, frozen = frozen, streams = leaves.stream, states = states, init = init,
-    segments = segments, outer = outer,
+    segments = segments, outer = outer, readout = readout,
   }
 end
 

@@ -73,27 +73,10 @@ local function total_steps(segments)
   return steps
 end
 
--- Learned and frozen hyperparameters, each by position and by name.
-local function add_hypers(self, laid)
-  local function add(list, leaf, value)
-    local hyper = {
-      name = leaf.name, shape = leaf.shape, size = leaf.size, set = leaf.within, scale = leaf.scale, site = leaf.site,
-      leaf = leaf, init = value, value = value,
-    }
-    list[#list + 1], list[leaf.name] = hyper, hyper
-  end
-  for _, leaf in ipairs(laid.hypers) do add(self.hypers, leaf, assemble.first_value(leaf, self.dtype)) end
-  for _, leaf in ipairs(laid.frozen) do
-    local value = assemble.first_value(leaf, self.dtype)
-    add(self.frozen, leaf, value)
-    self.frozen[leaf.name].row = value:clone():reshape { 1, unpack(leaf.shape) }     -- what the programs read
-  end
-end
-
 --- Builds a problem.
 -- @tparam table given { inner =, outer =, cost =, train =, method =, improve =, watch = { name = expression },
 --   dtype = }
--- @treturn problem
+-- @treturn problem its `notes` are texts that its user should read: choices that were made for them
 local function new(given)
   local o = options.read("problem", given, fields)
   for _, what in ipairs { "inner", "outer", "cost" } do
@@ -104,14 +87,14 @@ local function new(given)
     inner = o.inner, outer = o.outer, cost = o.cost, watch = watched(o.watch), segments = segments, dtype = o.dtype,
   }
   local self = {
-    definition = o, dtype = o.dtype, layout = laid, hypers = {}, frozen = {}, position = {},
+    definition = o, dtype = o.dtype, layout = laid, position = {},
     outer = laid.outer or false, warm = false,
     programs = setmetatable({}, { __mode = "k" }),     -- an expression's goes with it
     improve = o.improve or false, hyper_steps = o.improve and o.improve.steps or false, unfinished = false,
     method = o.method or method.reverse(), handles = {}, current = false, steps = total_steps(segments),
   }
   for i, leaf in ipairs(laid.states) do self.position[leaf] = i end
-  add_hypers(self, laid)
+  self.hypers, self.frozen, self.notes = assemble.hypers(laid, dynamics.domains(segments), o.dtype)
   local rows = {}
   for _, hyper in ipairs(self.frozen) do rows[hyper.leaf] = hyper.row end
   local made = assemble.problem(laid, { dtype = o.dtype, steps = self.steps }, rows)
@@ -282,11 +265,13 @@ local function stream_value(self, leaf)
   return value
 end
 
--- Values of expressions at the current state and lambda: one program, kept under `key`.
+-- Values of expressions at the current state and lambda, the weights as they are read: one program, kept under `key`.
 local function values_of(self, key, roots)
   local program = self.programs[key]
   if not program then
-    program = lower.program(roots, self.dtype)
+    local read = {}
+    for i, e in ipairs(roots) do read[i] = trace.substitute(e, self.layout.readout) end
+    program = lower.program(read, self.dtype)
     self.programs[key] = program
   end
   local results = program:run(function(leaf)
@@ -296,16 +281,18 @@ local function values_of(self, key, roots)
     if self.streams[leaf] then return stream_value(self, leaf) end
     site.fail("evaluate: %s '%s' (%s) does not belong to this problem", leaf.op, leaf.name, leaf.site)
   end)
-  for i, value in ipairs(results) do results[i] = value.rank == 0 and value:item() or value end
   return results
 end
 
---- The value of an expression of this problem's weights and hyperparameters, at the current state.
+local function item(value) return value.rank == 0 and value:item() or value end
+
+--- The value of an expression of this problem's weights and hyperparameters, at the current state. Where the dynamics
+-- has a readout (averaged weights), the expression sees it, as the outer objective does.
 -- @tparam expression e
 -- @return number (of a scalar) or tensor
 function methods:evaluate(e)
   e = trace.lift("evaluate", e)
-  return values_of(self, e, { e })[1]
+  return item(values_of(self, e, { e })[1])
 end
 
 --- The watched values at the current state.
@@ -314,15 +301,19 @@ function methods:watch()
   local keys, by_name = names.keys(self.definition.watch), {}
   if #keys == 0 then return by_name end
   local values = values_of(self, "watch", watched(self.definition.watch))
-  for i, name in ipairs(keys) do by_name[name] = values[i] end
+  for i, name in ipairs(keys) do by_name[name] = item(values[i]) end
   return by_name
 end
 
---- Copies of the weights at the current state.
+local weights_fields = { raw = { kind = "boolean", default = false } }
+
+--- Copies of the weights at the current state, as the outer objective sees them.
+-- @tparam[opt] table given { raw = true: as training moves them, where the dynamics has a readout of its own }
 -- @treturn table name -> tensor
-function methods:weights()
-  local by_name = {}
-  for _, leaf in ipairs(self.layout.weights) do by_name[leaf.name] = state_view(self, leaf):clone() end
+function methods:weights(given)
+  local raw, weights, by_name = options.read("weights", given, weights_fields).raw, self.layout.weights, {}
+  local read = not raw and next(self.layout.readout) and values_of(self, "weights", weights)
+  for i, leaf in ipairs(weights) do by_name[leaf.name] = read and read[i] or state_view(self, leaf):clone() end
   return by_name
 end
 

@@ -20,7 +20,7 @@ local CHUNK = 100   -- training steps between two looks at the clock and the int
 function lab.new(setup)
   return setmetatable({ recipe = setup.recipe, options = setup.options, progress = setup.progress,
     state = setup.state, save = setup.save, finished = setup.finished, print = setup.print,
-    results = {}, extra_series = {}, used = {} }, lab)
+    results = {}, extra_series = {}, used = {}, noted = {} }, lab)
 end
 
 --- A problem of the recipe, not built yet: a finished stage never builds it.
@@ -35,6 +35,14 @@ end
 local function stage_of(state, name)
   for _, stage in ipairs(state.stages) do
     if stage.name == name then return stage end
+  end
+end
+
+-- What was chosen for the user, each choice once.
+local function say_notes(self, problem)
+  for _, text in ipairs(problem.notes) do
+    if not self.noted[text] then self:note("%s", text) end
+    self.noted[text] = true
   end
 end
 
@@ -56,6 +64,7 @@ local function staged(self, kind, name, problem, work)
       error(("expected a problem, got a %s: does the function that builds it return hyla.problem {...}?"):format(
         type(problem)), 0)
     end
+    say_notes(self, problem)
     return work(problem)
   end)
   if not ok then
