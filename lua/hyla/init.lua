@@ -5,6 +5,7 @@
 --   functions    custom, straight_through: with derivative rules of one's own      (hyla.custom)
 --   leaves       weight, state, hyper; initialisers constant, normal, uniform, xavier, he, zeros_like   (hyla.model)
 --   streams      at_step: values that differ from step to step                    (hyla.stream)
+--   random       noise, random_uniform, dropout: fresh numbers at every step       (hyla.random)
 --   constraints  box, non_negative, sum, l1, l2, simplex, symmetric, zero_diagonal               (hyla.constraint)
 --   dynamics     gd asgd momentum nesterov adam adamw adamax rmsprop adagrad adadelta rprop, update: to train and to
 --                improve; transition                        (hyla.dynamics, hyla.dynamics.optimizers)
@@ -24,6 +25,7 @@ local method = require "hyla.method"
 local model = require "hyla.model"
 local names = require "hyla.names"
 local problem = require "hyla.problem"
+local random = require "hyla.random"
 local site = require "hyla.site"
 local stream = require "hyla.stream"
 local tensor = require "hyla.tensor"
@@ -57,6 +59,8 @@ hyla.at_step = stream.at_step
 hyla.reverse = method.reverse
 hyla.forward = method.forward
 hyla.problem = problem.new
+
+for _, name in ipairs { "noise", "random_uniform", "dropout" } do hyla[name] = random[name] end
 
 hyla.custom = custom.new
 hyla.straight_through = custom.straight_through
