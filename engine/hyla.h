@@ -66,6 +66,7 @@ void hyla_memory_fail_at(double n); /* testing: the n-th allocation from now fai
 void hyla_interrupt(void);  /* what SIGINT does: the next step boundary returns HYLA_EINTR */
 int hyla_interrupted(void); /* 1 when set */
 void hyla_interrupt_clear(void);
+void hyla_interrupt_at(double n);     /* testing: the n-th step boundary from now interrupts, once; 0 switches it off */
 int hyla_interrupt_on_sigint(int on); /* install (1) or take back (0) a handler that calls hyla_interrupt */
 
 int hyla_threads(int n); /* n >= 1 sets the number of threads, 0 asks; returns it. Results never depend on it */
@@ -188,8 +189,13 @@ const char *hyla_problem_print(hyla_problem *p, const char *which);
 int hyla_train_new(hyla_problem *p, hyla_method **out); /* plain training, no hypergradient */
 /* Reverse-HG (Franceschi et al. 2017, Algorithm 1): alpha_T = dE/ds_T; for t = T..1: g += alpha_t B_t,
  * alpha_{t-1} = alpha_t A_t; then g += alpha_0 ds_0/dlambda + dE/dlambda.
- *   memory   bytes the trajectory may take; 0: what hyla_memory_limit leaves. HYLA_ENOMEM names both sizes. */
-int hyla_reverse_new(hyla_problem *p, double memory, hyla_method **out);
+ *   memory   bytes the trajectory may take; 0: what hyla_memory_limit leaves. Where not all steps fit, c whole states are
+ *            stored at steps of the binomial schedule (Griewank and Walther 2000, Algorithm 799), and steps between them
+ *            are taken again: the same bits, in more time. HYLA_ENOMEM, at the start: not even two states fit; it
+ *            names all sizes.
+ *   last     K: only steps T-K+1..T are swept back, and g is dE/dlambda + the sum of alpha_t B_t over these; 0, or at
+ *            least T: all of them, and then s_0's dependence on lambda counts, too */
+int hyla_reverse_new(hyla_problem *p, double memory, double last, hyla_method **out);
 /* Forward-HG (ibid., eq. 12-16): tangents Z_i of the state go along with training, one for each component of the
  * hyperparameters; memory does not grow with T. hyla_method_hypergradient before T is not defined: it advances there.
  *   memory   bytes for tangents, which run in groups that fit; 0: what hyla_memory_limit leaves */
@@ -211,6 +217,19 @@ int hyla_method_state(hyla_method *m, int i, hyla_tensor **view);
 /* The value of stream i at the present step, copied. */
 int hyla_method_stream(hyla_method *m, int i, hyla_tensor *value);
 double hyla_method_bytes(const hyla_method *m); /* what the method holds at its largest */
+/* What a hypergradient costs, known before it begins (before the start: by the memory that is free now, with HYLA_ENOMEM
+ * where the start would say so). Checkpoints: the initial state is re-made and needs none, so c of them take T steps
+ * back with r T - C(c + 1 + r, c + 2) + 1 forward, r being the least with C(c + 1 + r, c + 1) >= T. */
+typedef struct hyla_cost {
+  double steps;       /* steps forward that one hypergradient takes */
+  double extra;       /* of these, taken again: between checkpoints, or for a further group of tangents */
+  double taken;       /* steps forward taken so far, since the start */
+  double checkpoints; /* whole states that are stored at a time; 0: there are none */
+  double bytes;       /* stored along the way: trajectory, checkpoints or tangents */
+  int32_t residuals;  /* 1: values inside the steps are stored, too, so that adjoint steps need not make them again */
+  int32_t reserved;
+} hyla_cost;
+int hyla_method_cost(const hyla_method *m, hyla_cost *out);
 
 /* ---- constraint: Euclidean projections ---- */
 

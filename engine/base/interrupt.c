@@ -3,11 +3,13 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <string.h>
 
 static volatile sig_atomic_t requested;
 static struct sigaction before; /* the action that ours replaced */
 static bool installed;
+static _Atomic int64_t interrupt_at; /* looks at the flag until one finds it set; 0: off */
 
 void hyla_interrupt(void) { requested = 1; }
 
@@ -15,7 +17,13 @@ int hyla_interrupted(void) { return requested != 0; }
 
 void hyla_interrupt_clear(void) { requested = 0; }
 
-int hy_poll_interrupt(void) { return requested ? hy_fail(HYLA_EINTR, NULL, "interrupted") : HYLA_OK; }
+void hyla_interrupt_at(double n) { atomic_store(&interrupt_at, n >= 1 ? (int64_t)n : 0); }
+
+int hy_poll_interrupt(void) {
+  if (atomic_load_explicit(&interrupt_at, memory_order_relaxed) && atomic_fetch_sub(&interrupt_at, 1) == 1)
+    requested = 1;
+  return requested ? hy_fail(HYLA_EINTR, NULL, "interrupted") : HYLA_OK;
+}
 
 static void on_sigint(int signal) {
   (void)signal;

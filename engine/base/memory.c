@@ -2,6 +2,7 @@
  * are known exactly and blocks stay 64-byte aligned. */
 #include "base/base.h"
 
+#include <math.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -110,6 +111,11 @@ void hyla_memory_limit(double bytes) {
   size_t allowed = 0;
   if (bytes > 0) allowed = bytes < 1 ? 1 : bytes < (double)PTRDIFF_MAX ? (size_t)bytes : PTRDIFF_MAX;
   atomic_store(&limit, allowed);
+}
+
+double hy_memory_allowed(double budget, double own) {
+  double top = hyla_memory_get_limit(), left = top > 0 ? fmax(top - hyla_memory_current() + own, 0) : INFINITY;
+  return budget > 0 ? fmin(budget, left) : left * 15 / 16;
 }
 
 double hyla_memory_get_limit(void) { return (double)atomic_load(&limit); }

@@ -110,17 +110,54 @@ int hy_tangent_open(hy_tangent *f, hyla_problem *p, int k);
 void hy_tangent_close(hy_tangent *f);
 size_t hy_tangent_bytes(const hy_tangent *f);
 
+typedef struct hy_driver hy_driver;
+
+/* ---- checkpoint.c: whole states at some steps, by the binomial schedule ---- */
+typedef struct hy_checkpoints {
+  double origin;      /* where training starts: this state can be made again */
+  double first, last; /* the sweep goes from s_last back to s_first */
+  size_t n, room;     /* states held, and how many can be */
+  size_t each, bytes; /* of a state; of all there is: one block that begins at `work` */
+  char *work, *slot;  /* the state that goes from checkpoint to checkpoint; those held */
+  double *at;         /* [room] steps of those held, ascending */
+  double work_t;      /* step of the work state; -1: it holds none */
+  double goal;        /* where training leaves the next one */
+  char *reached;
+  double replayed; /* steps taken again so far */
+} hy_checkpoints;
+/* Steps forward that l steps back take with s states at hand, the first included; see checkpoint.c. */
+double hy_checkpoint_steps(double l, double s);
+size_t hy_checkpoints_bytes(const hyla_problem *p, double room);
+int hy_checkpoints_open(hy_checkpoints *c, const hy_driver *d, double first, double room);
+void hy_checkpoints_close(hy_checkpoints *c);
+void hy_checkpoints_pass(hy_checkpoints *c, double t, const char *state); /* training stands at s_t */
+/* Makes s_t, first <= t < last, and leaves it at c->reached until the next call. Serves a sweep with falling t; in any
+ * other order it takes more steps. d: whose hyperparameters and streams; its own state stays. HYLA_EINTR: calling again
+ * goes on. */
+int hy_checkpoints_reach(hy_checkpoints *c, const hy_driver *d, double t);
+
 /* ---- trajectory.c: what the adjoint steps read of every step ---- */
+typedef struct hy_trajectory_plan {
+  bool rich;          /* of every step, with residuals */
+  double checkpoints; /* whole states instead of every step's slot; 0: none */
+  double bytes;
+} hy_trajectory_plan;
 typedef struct hy_trajectory {
+  hy_trajectory_plan plan;
+  double first; /* steps before it are not kept */
   char *slot;
-  size_t slot_bytes, bytes;
-  bool rich; /* with residuals */
+  size_t slot_bytes;
+  hy_checkpoints checkpoints;
 } hy_trajectory;
-/* HYLA_ENOMEM names what it needs and what there is. budget 0: what the memory limit leaves; residuals take at most
- * half a GiB then. */
-int hy_trajectory_open(hy_trajectory *r, const hyla_problem *p, double budget);
+/* How the steps after `first` are stored in `budget` bytes (as of hy_memory_allowed; `own` are held already): all with
+ * residuals, all, or checkpoints. Without a budget residuals take at most half a GiB. HYLA_ENOMEM names what is needed and
+ * what there is. */
+int hy_trajectory_choose(const hyla_problem *p, double first, double budget, double own, hy_trajectory_plan *out);
+int hy_trajectory_open(hy_trajectory *r, const hy_driver *d, double first, double budget);
 void hy_trajectory_close(hy_trajectory *r);
 const hy_adjoint *hy_trajectory_adjoint(const hy_trajectory *r, const hy_segment *s);
+/* Sees to it that what the adjoint of the step after s_t reads is there. */
+int hy_trajectory_reach(hy_trajectory *r, const hy_driver *d, double t);
 
 /* The outer objective's value, in its own dtype. */
 typedef union hy_scalar {
@@ -132,7 +169,7 @@ static inline double hy_scalar_value(const hyla_problem *p, const hy_scalar *e) 
 }
 
 /* ---- driver.c ---- */
-typedef struct hy_driver {
+struct hy_driver {
   hyla_problem *problem;
   char *hyper, *state; /* flat, by the problem's layouts */
   char *slices;        /* room for adjoints of slices */
@@ -144,7 +181,7 @@ typedef struct hy_driver {
   char *warm;       /* the states training started from, of step `origin`; NULL: s_0 */
   double origin;
   bool started;
-} hy_driver;
+};
 int hy_driver_open(hy_driver *d, hyla_problem *p);
 void hy_driver_close(hy_driver *d);
 

@@ -179,6 +179,16 @@ static double bytes(const hyla_method *m) {
   return (double)r->tangent.k * (double)(state_bytes(r) + hyper_bytes(r)) + (double)hy_tangent_bytes(&r->tangent);
 }
 
+static int cost(const hyla_method *m, hyla_cost *out) {
+  const forward *r = (const forward *)m;
+  double each = hyla_method_steps(m) - m->driver.origin;
+  *out = (hyla_cost){.steps = each * (double)groups(r),
+                     .extra = each * (double)(groups(r) - 1),
+                     .taken = m->driver.t - m->driver.origin + each * (double)r->group,
+                     .bytes = (double)r->tangent.k * (double)state_bytes(r)};
+  return 0;
+}
+
 static void drop(hyla_method *m) {
   forward *r = (forward *)m;
   hy_tangent_close(&r->tangent);
@@ -187,12 +197,11 @@ static void drop(hyla_method *m) {
   hy_free(r->slope);
 }
 
-static const hy_method_kind kind = {"forward", start, step, hypergradient, bytes, drop};
+static const hy_method_kind kind = {"forward", start, step, hypergradient, bytes, cost, drop};
 
 /* As many tangents together as the budget holds. */
 static int choose_group(const forward *r, int *k) {
-  double each = 2.0 * (double)(state_bytes(r) + hyper_bytes(r)), limit = hyla_memory_get_limit();
-  double there = r->memory > 0 ? r->memory : limit > 0 ? limit - hyla_memory_current() : INFINITY;
+  double each = 2.0 * (double)(state_bytes(r) + hyper_bytes(r)), there = hy_memory_allowed(r->memory, 0);
   double most = floor(there / each);
   if (most < 1)
     return hy_fail(HYLA_ENOMEM, NULL, "forward: a tangent needs %.0f bytes, and %.0f are allowed", each, there);
@@ -202,11 +211,11 @@ static int choose_group(const forward *r, int *k) {
 }
 
 int hyla_forward_new(hyla_problem *p, double memory, hyla_method **out) {
-  if (!(memory >= 0))
-    return hy_fail(HYLA_EVALUE, NULL, "forward: expected a memory budget of at least 0 bytes, got %.9g", memory);
+  int k = 0, status = hy_method_check_memory(kind.name, memory);
+  if (status) return status;
   forward *r = hy_calloc(1, sizeof *r);
   if (!r) return HYLA_ENOMEM;
-  int k = 0, status = hy_method_open(&r->method, &kind, p, 1);
+  status = hy_method_open(&r->method, &kind, p, 1);
   r->memory = memory;
   for (int h = 0; h < p->n_hyper && !status; h++) r->m += hy_shape_size(&p->hyper_layout.shape[h]);
   if (!status) status = choose_group(r, &k);

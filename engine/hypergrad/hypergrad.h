@@ -9,6 +9,7 @@ typedef struct hy_method_kind {
   int (*step)(hyla_method *m);          /* one step forward */
   int (*hypergradient)(hyla_method *m); /* at T: leaves f and g in the method */
   double (*bytes)(const hyla_method *m);
+  int (*cost)(const hyla_method *m, hyla_cost *out); /* NULL: T steps, and nothing stored */
   void (*drop)(hyla_method *m);
 } hy_method_kind;
 
@@ -20,6 +21,8 @@ struct hyla_method {
   bool done; /* f and g hold the hypergradient at T */
 };
 
+/* A memory budget that a user gave: HYLA_EVALUE for a negative one or NaN. */
+int hy_method_check_memory(const char *kind, double memory);
 /* Sets up the common part of a method whose structure begins with a hyla_method. */
 int hy_method_open(hyla_method *m, const hy_method_kind *kind, hyla_problem *p, int differentiate);
 #endif

@@ -2,6 +2,11 @@
 #include "hypergrad/hypergrad.h"
 #include <string.h>
 
+int hy_method_check_memory(const char *kind, double memory) {
+  if (memory >= 0) return 0;
+  return hy_fail(HYLA_EVALUE, NULL, "%s: expected a memory budget of at least 0 bytes, got %.9g", kind, memory);
+}
+
 int hy_method_open(hyla_method *m, const hy_method_kind *kind, hyla_problem *p, int differentiate) {
   m->kind = kind;
   int status = hyla_problem_ready(p, differentiate);
@@ -112,4 +117,10 @@ double hyla_method_bytes(const hyla_method *m) {
     }
   }
   return own + (m->kind->bytes ? m->kind->bytes(m) : 0);
+}
+
+int hyla_method_cost(const hyla_method *m, hyla_cost *out) {
+  if (m->kind->cost) return m->kind->cost(m, out);
+  *out = (hyla_cost){.steps = hyla_method_steps(m) - m->driver.origin, .taken = m->driver.t - m->driver.origin};
+  return 0;
 }

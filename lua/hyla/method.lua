@@ -44,28 +44,37 @@ function method.train()
   return { kind = "train", settings = {}, new = function(problem) return made(C.hyla_train_new, problem) end }
 end
 
--- A method whose one setting is the memory it may take.
-local function within_memory(kind, construct, given)
-  local o = options.read(kind, given, { memory = {} })
-  local memory = o.memory and method.bytes(kind .. ": memory", o.memory) or 0
-  return {
-    kind = kind, settings = { memory = memory },
-    new = function(problem) return made(construct, problem, memory) end,
-  }
-end
+local function budget(kind, memory) return memory and method.bytes(kind .. ": memory", memory) or 0 end
 
 --- Reverse-HG (Franceschi et al. 2017, Algorithm 1): stores the trajectory, time independent of the number of
--- hyperparameters.
+-- hyperparameters. Where the trajectory does not fit, it stores whole states at some steps and takes those between them
+-- again (Griewank and Walther 2000): the same bits, in more time; `p:cost()` tells how much.
 -- @tparam[opt] table given { memory = bytes, or "700M", that the trajectory may take; what the memory limit leaves
---   otherwise }
+--   otherwise; two states at least.
+--   truncate = K: only the last K steps are swept back, and what came before counts as constant: memory for K steps,
+--   and the hypergradient is dE/dlambda + the sum of alpha_t B_t over these. From K = T on, and by default, all steps
+--   and the initial state }
 -- @treturn method
-function method.reverse(given) return within_memory("reverse", C.hyla_reverse_new, given) end
+function method.reverse(given)
+  local o = options.read("reverse", given, { memory = {}, truncate = options.count })
+  local memory, last = budget("reverse", o.memory), o.truncate or 0
+  return {
+    kind = "reverse", settings = { memory = memory, truncate = o.truncate },
+    new = function(problem) return made(C.hyla_reverse_new, problem, memory, last) end,
+  }
+end
 
 --- Forward-HG (Franceschi et al. 2017, eq. 12-16): one tangent of the state for each component of the
 -- hyperparameters, memory independent of the number of steps.
 -- @tparam[opt] table given { memory = bytes, or "700M", for tangents, which run in groups that fit; what the memory
 --   limit leaves otherwise }
 -- @treturn method
-function method.forward(given) return within_memory("forward", C.hyla_forward_new, given) end
+function method.forward(given)
+  local memory = budget("forward", options.read("forward", given, { memory = {} }).memory)
+  return {
+    kind = "forward", settings = { memory = memory },
+    new = function(problem) return made(C.hyla_forward_new, problem, memory) end,
+  }
+end
 
 return method

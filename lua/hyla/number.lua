@@ -40,4 +40,15 @@ function number.short(x, digits)
   return ("%." .. (digits or 4) .. "g"):format(x)
 end
 
+local units = { "bytes", "KiB", "MiB", "GiB", "TiB" }
+
+--- A size in memory for people: "812 bytes", "61.04 MiB" (powers of 1024).
+-- @tparam number bytes
+-- @treturn string
+function number.size(bytes)
+  local unit = 1
+  while bytes >= 1024 and unit < #units do bytes, unit = bytes / 1024, unit + 1 end
+  return number.short(bytes) .. " " .. units[unit]
+end
+
 return number

@@ -6,6 +6,7 @@
 -- @module hyla.problem
 local ffi = require "ffi"
 local assemble = require "hyla.assemble"
+local cost = require "hyla.cost"
 local differences = require "hyla.differences"
 local dynamics = require "hyla.dynamics"
 local engine = require "hyla.ffi"
@@ -230,14 +231,18 @@ function methods:response()
   return want_finite(self, f[0])
 end
 
+local function want_differentiable(self, what)
+  if not self.outer then site.fail("%s: the problem has no outer objective", what) end
+  if #self.hypers == 0 then site.fail("%s: the problem has no hyperparameter", what) end
+end
+
 --- The gradient of the outer objective at the last step by every hyperparameter. After an interrupt, calling it again
 -- goes on.
 -- @tparam[opt] table values as for set
 -- @treturn table name -> number (a scalar hyperparameter's) or tensor
 -- @treturn number the outer objective
 function methods:hypergradient(values)
-  if not self.outer then site.fail("hypergradient: the problem has no outer objective") end
-  if #self.hypers == 0 then site.fail("hypergradient: the problem has no hyperparameter") end
+  want_differentiable(self, "hypergradient")
   if values then self:set(values) end
   local handle = start(self, self.method.kind)
   local f, g, out = ffi.new("double[1]"), {}, ffi.new("hyla_tensor *[?]", #self.hypers)
@@ -351,6 +356,13 @@ end
 --- Bytes that the work of a kind holds at its largest.
 -- @treturn number
 function methods:bytes() return C.hyla_method_bytes(want_current(self, "bytes")) end
+
+--- What a hypergradient costs, known before it begins (hyla.cost has the figures); tostring makes it a line.
+-- @treturn table
+function methods:cost()
+  want_differentiable(self, "cost")
+  return cost.of(handle_of(self, self.method.kind))
+end
 
 -- ---- fields that are computed ----
 

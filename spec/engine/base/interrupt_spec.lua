@@ -12,6 +12,19 @@ describe("interrupt", function()
     assert.equal(0, C.hyla_interrupted())
   end)
 
+  it("can be told to come at a step boundary, once", function()
+    local hyla = require "hyla"
+    local w = hyla.weight("w", {}, 1)
+    local p = hyla.problem { inner = w ^ 2, outer = w, train = hyla.gd { rate = 0.1, steps = 20 } }
+    finally(function() C.hyla_interrupt_at(0) end)
+    C.hyla_interrupt_at(8)
+    assert.has_error(function() p:train() end, "interrupted")
+    assert.equal(7, p.step)
+    C.hyla_interrupt_clear()
+    p:train()
+    assert.equal(20, p.step)
+  end)
+
   -- In its own process: SIGINT is for all of one. `old` defines before(), which sets the action that ours replaces.
   local function script(old)
     return old .. [[

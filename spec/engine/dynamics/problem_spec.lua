@@ -39,7 +39,7 @@ local function method(make, p, ...)
 end
 
 local function reverse(p, lambda, memory)
-  local m = method(C.hyla_reverse_new, p, memory or 0)
+  local m = method(C.hyla_reverse_new, p, memory or 0, 0)
   check(C.hyla_method_start(m, tensors(lambda)))
   local f, g = ffi.new "double[1]", {}
   for i, t in ipairs(lambda) do g[i] = builder.make(t.shape, function() return 0 end) end
@@ -216,7 +216,7 @@ describe("the dynamics", function()
       math.randomseed(21)
       local p, out = make(), ffi.new "hyla_method *[1]"
       C.hyla_memory_fail_at(at)
-      local status = C.hyla_reverse_new(p, 0, out)
+      local status = C.hyla_reverse_new(p, 0, 0, out)
       C.hyla_memory_fail_at(0)
       if status >= 0 then C.hyla_method_drop(out[0]) end
       local _, g = reverse(p, { lambda })
@@ -250,7 +250,7 @@ describe("the dynamics", function()
     reverse(p, { value }) -- programs keep their scratch
     local failed = support.fail_each_allocation(function()
       local m = ffi.new "hyla_method *[1]"
-      local status = C.hyla_reverse_new(p, 0, m)
+      local status = C.hyla_reverse_new(p, 0, 0, m)
       if status < 0 then return status end
       status = C.hyla_method_start(m[0], lambda)
       if status >= 0 then status = C.hyla_method_hypergradient(m[0], f, tensors { out }) end
@@ -339,15 +339,23 @@ describe("a problem refuses", function()
     refuses("outer objective.*not finite", function() run(1e100, 2) end)
   end)
 
-  it("a trajectory beyond its budget or the memory limit, with both figures", function()
+  it("a trajectory beyond its budget, with both figures", function()
     p.segments = { { 1000, next = { step } } }
     local lambda = { builder.make({ 2 }, function() return 0.5 end) }
-    refuses("needs 64000 bytes %(1000 steps of 64 bytes%), and 100 are allowed; Forward%-HG keeps none",
+    refuses("needs 64000 bytes %(1000 steps of 64 bytes%).*128 %(two states of 64 bytes%), and 100 are allowed",
       function() reverse(problem(p), lambda, 100) end)
+  end)
+
+  it("budgets and truncations that are no whole sizes", function()
+    local out = ffi.new "hyla_method *[1]"
     local ready = problem(p)
-    check(C.hyla_problem_ready(ready, 1))
-    C.hyla_memory_limit(C.hyla_memory_current() + 40000)
-    finally(function() C.hyla_memory_limit(0) end)
-    refuses("needs 64000 bytes", function() reverse(ready, lambda) end)
+    refuses("reverse: expected a memory budget of at least 0 bytes, got %-1",
+      function() check(C.hyla_reverse_new(ready, -1, 0, out)) end)
+    refuses("forward: expected a memory budget of at least 0 bytes, got %-?nan",
+      function() check(C.hyla_forward_new(ready, 0 / 0, out)) end)
+    for _, last in ipairs { -1, 2.5, 0 / 0, math.huge } do
+      refuses("reverse: expected a whole number of last steps of at least 0",
+        function() check(C.hyla_reverse_new(ready, 0, last, out)) end)
+    end
   end)
 end)
