@@ -184,6 +184,23 @@ describe("checkpointed Reverse-HG", function()
     end
   end)
 
+  it("goes back to the states of a warm start, which take no slot either", function()
+    for _, name in ipairs { "momentum from a learned start", "mini-batches, and a learning rate for each step" } do
+      local p = hyla.problem(unrolled.problems[name](30))
+      local stored = run(p, hyla.reverse(), 7)
+      assert.are_not.same(stored, (run(p, hyla.reverse())))
+      for _, c in ipairs { 1, 3, 6 } do
+        local g, cost = run(p, hyla.reverse { memory = budget(p, c) }, 7)
+        assert.same(stored, g)
+        assert.same({ c, theory(23, c + 1), theory(23, c + 1) }, { cost.checkpoints, cost.taken, cost.steps })
+      end
+      assert.same(stored, (run(p, hyla.reverse { truncate = 23 }, 7)))
+      local last = run(p, hyla.reverse { truncate = 9 }, 7)
+      assert.same(last, (run(p, hyla.reverse { truncate = 9, memory = budget(p, 2) }, 7)))
+      assert.same(last, (run(p, hyla.reverse { truncate = 9 })))   -- the same steps, from the same states
+    end
+  end)
+
   it("goes on after an interrupt at any step, and takes no step twice for it", function()
     local p = hyla.problem(unrolled.problems["momentum from a learned start"](14))
     local method, stored = hyla.reverse { memory = budget(p, 2) }, run(p, hyla.reverse())

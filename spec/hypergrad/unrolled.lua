@@ -3,6 +3,7 @@ local ffi = require "ffi"
 local cost = require "hyla.cost"
 local engine = require "hyla.ffi"
 local hyla = require "hyla"
+local hyla_method = require "hyla.method"
 local tensor = require "hyla.tensor"
 local C, check = engine.C, engine.check
 
@@ -41,6 +42,15 @@ unrolled.problems = {
     if T > first then train[2] = hyla.momentum { rate = hyper("eta", 0.05), momentum = 0.8, steps = T - first } end
     return { inner = (weight * loss(x)):mean(), outer = loss(x + 0.1):mean(), train = train }
   end,
+  ["mini-batches, and a learning rate for each step"] = function(T)
+    local train, valid = hyla.data("digits"):split({ 23, 10 }, 1)
+    local W = hyla.weight("W", { train.width, 10 }, hyla.zeros)
+    local rate, lambda = hyper("rate", 0.3, T), hyper("lambda", 0.5, train.size)
+    local batch = train:batches { size = 5, seed = 4 }
+    local function loss(part) return hyla.cross_entropy(part.x:matmul(W) * 0.1, part.y) end
+    return { inner = (lambda:gather(batch.index) * loss(batch)):mean(), outer = loss(valid):mean(),
+      train = hyla.momentum { rate = hyla.at_step(rate), momentum = 0.5, steps = T } }
+  end,
 }
 
 --- Bytes of a problem's state.
@@ -58,11 +68,19 @@ function unrolled.budget(p, count)
   return state + count * (state + 8)
 end
 
---- A method at s_0 of a problem's present hyperparameters.
-function unrolled.start(p, method)
+--- A method at s_0 of a problem's present hyperparameters, or at step `from`, at the states of training then.
+function unrolled.start(p, method, from)
   local handle, lambda = method.new(p.handle), ffi.new("hyla_tensor *[?]", #p.hypers)
   for i, h in ipairs(p.hypers) do lambda[i - 1] = h.value end
   check(C.hyla_method_start(handle, lambda))
+  if from then
+    local states, there = ffi.new("hyla_tensor *[?]", #p.layout.states), unrolled.start(p, hyla_method.train())
+    check(C.hyla_method_advance(there, from))
+    for i = 0, #p.layout.states - 1 do check(C.hyla_method_state(there, i, states + i)) end
+    local status = C.hyla_method_start_from(handle, lambda, from, states)
+    for i = 0, #p.layout.states - 1 do C.hyla_tensor_drop(states[i]) end
+    check(status)
+  end
   return handle
 end
 
@@ -86,8 +104,8 @@ function unrolled.finish(p, handle)
 end
 
 --- Start and finish, and the cost.
-function unrolled.run(p, method)
-  local handle = unrolled.start(p, method)
+function unrolled.run(p, method, from)
+  local handle = unrolled.start(p, method, from)
   return unrolled.finish(p, handle), cost.of(handle)
 end
 
