@@ -34,7 +34,7 @@ function Distribution:__tostring() return self.text end
 --- @section end
 
 --- Is a value a distribution?
-function distribution.is(value) return getmetatable(value) == Distribution end
+function distribution.is(value) return type(value) == "table" and type(rawget(value, "sample")) == "function" end
 
 -- `sample` takes the options of the engine's random numbers, without their range.
 local function new(text, sample) return setmetatable({ text = text, sample = sample }, Distribution) end

@@ -56,13 +56,23 @@ local engine = {}
 --- The library: every function and constant of hyla.h.
 engine.C = load_library()
 
+local failure = { status = 0, words = "" }             -- the last one that was raised
+
 --- Passes a status on, or raises the engine's words for a failed one. They name their place themselves, so no
 -- position is put in front.
 -- @tparam number status what a function of the library returned
 -- @treturn number status, when it is not negative
 function engine.check(status)
   if status >= 0 then return status end
-  error(ffi.string(engine.C.hyla_error()), 0)
+  failure.status, failure.words = status, ffi.string(engine.C.hyla_error())
+  error(failure.words, 0)
+end
+
+--- The status behind an error that was caught, where it is the last failure of the engine.
+-- @param message what pcall gave
+-- @treturn number|nil
+function engine.status_of(message)
+  if message == failure.words then return failure.status end
 end
 
 engine.check(engine.C.hyla_threads(0))  -- a wrong HYLA_THREADS is told at once

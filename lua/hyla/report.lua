@@ -137,7 +137,7 @@ function report.csv(series, first)
   for _, one in ipairs(series) do
     for _, row in ipairs(one.rows) do all[#all + 1] = row end
   end
-  local columns = columns_of(all, first or { "iteration" })
+  local columns = columns_of(all, first or { "restart", "iteration", "trial" })
   local header = { "series" }
   for _, name in ipairs(columns) do header[#header + 1] = csv_cell(name) end
   local lines = { table.concat(header, ",") }

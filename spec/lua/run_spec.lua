@@ -2,52 +2,17 @@ local lfs = require "lfs"
 local tensor = require "hyla.tensor"
 local json = require "hyla.report.json"
 local progress = require "hyla.report.progress"
-local recipe = require "hyla.recipe"
 local record = require "hyla.run.record"
 local report = require "hyla.report"
 local session = require "hyla.run.session"
 local store = require "hyla.run.store"
 
-local folders = {}
+local runs = dofile "spec/lua/runs.lua"
+local new_folder, remove_folder, write, read, fails = runs.new_folder, runs.remove_folder, runs.write, runs.read,
+  runs.fails
+local silent, start, run_with_signal = runs.silent, runs.start, runs.with_signal
 
-local function new_folder()
-  local path = os.tmpname()
-  os.remove(path)
-  folders[#folders + 1] = path
-  return path
-end
-
-local function remove_folder(path)
-  if lfs.attributes(path, "mode") ~= "directory" then return end
-  for name in lfs.dir(path) do
-    if name ~= "." and name ~= ".." then os.remove(path .. "/" .. name) end
-  end
-  lfs.rmdir(path)
-end
-
-local function write(path, bytes)
-  local file = assert(io.open(path, "wb"))
-  file:write(bytes)
-  file:close()
-end
-
-local function read(path)
-  local file = assert(io.open(path, "rb"))
-  local bytes = file:read("*a")
-  file:close()
-  return bytes
-end
-
-local function fails(pattern, work, ...)
-  local ok, message = pcall(work, ...)
-  assert.is_false(ok)
-  assert.is_truthy(tostring(message):find(pattern, 1, true), tostring(message))
-end
-
-after_each(function()
-  for _, path in ipairs(folders) do remove_folder(path) end
-  folders = {}
-end)
+after_each(runs.clean)
 
 describe("a record", function()
   local numbers = { 0.1, 1 / 3, -0.0, 2 ^ -1074, 1.7976931348623157e308, 123456789012345678, 5e-324, 4999 }
@@ -96,7 +61,6 @@ end)
 describe("the folder of a run", function()
   it("gives back the newest checkpoint", function()
     local out = new_folder() .. "/deeper"
-    folders[#folders + 1] = out
     local kept = store.create(out)
     kept:save { n = 1 }
     kept:save { n = 2 }
@@ -189,20 +153,7 @@ return hyla.recipe {
 }
 ]]
 
-local silent = { progress = progress.new { quiet = true }, print = function() end }
-
-local function new_recipe()
-  local folder = new_folder()
-  assert(lfs.mkdir(folder))
-  write(folder .. "/stages.lua", RECIPE)
-  return folder .. "/stages.lua"
-end
-
-local function start(path, overrides, out)
-  local loaded = recipe.load(path)
-  local made = session.start(loaded, loaded:resolve(overrides), out, silent)
-  return made
-end
+local function new_recipe() return runs.new_recipe(RECIPE) end
 
 -- Runs a session to its end; its results, series and learned lambda, all bits of which are compared.
 local function outcome_of(made)
@@ -210,27 +161,6 @@ local function outcome_of(made)
   made:close()
   local lambda = the_lab.state.stages[2].outcome.hypers.lambda:totable()
   return { results = the_lab.results, series = the_lab:all_series(), lambda = lambda }
-end
-
--- A process of its own that runs a recipe and gets a signal after its n-th checkpoint.
-local function run_with_signal(path, out, signal, n)
-  local script = new_folder()
-  assert(lfs.mkdir(script))
-  write(script .. "/child.lua", ([[
-package.path = %q
-local store, signal, unistd = require "hyla.run.store", require "posix.signal", require "posix.unistd"
-local save, saves = store.save, 0
-function store.save(...)
-  save(...)
-  saves = saves + 1
-  if saves == %d then signal.kill(unistd.getpid(), signal.%s) end
-end
-os.exit(require("hyla.run").main { recipe = %q, out = %q, json = true })
-]]):format(package.path, n, signal, path, out))
-  local pipe = assert(io.popen(("luajit %s/child.lua 2>&1; echo code $?"):format(script)))
-  local text = pipe:read("*a")
-  pipe:close()
-  return tonumber(text:match("code (%d+)")), text
 end
 
 describe("a run", function()

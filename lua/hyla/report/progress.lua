@@ -42,7 +42,7 @@ end
 --- A stage begins: the time left is reckoned from here.
 -- @tparam string stage its name
 -- @tparam number done units finished before (a resumed stage), of total
--- @tparam number total
+-- @tparam number|nil total nil where it is not known, as under a budget of time
 -- @tparam string unit what is counted: "hyper-iteration", "step"
 function progress:begin(stage, done, total, unit)
   self.stage, self.total, self.unit = stage, total, unit
@@ -52,9 +52,9 @@ function progress:begin(stage, done, total, unit)
 end
 
 local function describe(self, done, values, first, now)
-  local parts = { ("%s  %s %d/%d"):format(self.stage, self.unit, done, self.total) }
+  local parts = { ("%s  %s %d%s"):format(self.stage, self.unit, done, self.total and "/" .. self.total or "") }
   local gone = done - self.first
-  if gone > 0 and done < self.total then
+  if self.total and gone > 0 and done < self.total then
     parts[#parts + 1] = progress.span((now - self.began_at) / gone * (self.total - done)) .. " left"
   end
   local keys = names.keys(values or {})

@@ -2,9 +2,12 @@
 -- stored with its outcome, so a resumed run calls the recipe again and gets the outcome instead of the work.
 
 local C = require("hyla.ffi").C
+local candidates = require "hyla.run.candidates"
 local options = require "hyla.options"
 local optimise = require "hyla.run.optimise"
 local report = require "hyla.report"
+local restarts = require "hyla.run.restarts"
+local search = require "hyla.run.search"
 local site = require "hyla.site"
 local stopper = require "hyla.run.stopper"
 
@@ -26,7 +29,7 @@ end
 --- A problem of the recipe, not built yet: a finished stage never builds it.
 -- @tparam[opt] string name among the recipe's `problems`; nil: the recipe's `build`
 -- @param ... what its function takes after the options
--- @treturn function that builds it, for lab:train and lab:optimise
+-- @treturn function that builds it, for lab:train, lab:optimise and lab:search
 function lab:problem(name, ...)
   local build, arguments, count = self.recipe:builder(name), { ... }, select("#", ...)
   return function() return build(self.options, unpack(arguments, 1, count)) end
@@ -46,8 +49,20 @@ local function say_notes(self, problem)
   end
 end
 
--- The frame of every stage: names are unique, a finished one is looked up, a failure says which stage failed.
-local function staged(self, kind, name, problem, work)
+-- A problem from what a stage was given: one, or a function of values that gives one.
+local function built(self, problem, values)
+  if type(problem) == "function" then problem = problem(values) end
+  if type(problem) ~= "table" or not problem.hypers then
+    error(("expected a problem, got a %s: does the function that builds it return hyla.problem {...}?"):format(
+      type(problem)), 0)
+  end
+  say_notes(self, problem)
+  return problem
+end
+
+-- The frame of every stage: names are unique, a finished one is looked up, a failure says which stage failed. `work`
+-- takes the stage's state where it was cut short.
+local function staged(self, kind, name, work)
   if type(name) ~= "string" or name == "" then site.fail("%s: expected a stage's name, got a %s", kind, type(name)) end
   if self.used[name] then site.fail("%s: a stage named '%s' exists already (%s)", kind, name, self.used[name]) end
   self.used[name] = site.here()
@@ -58,15 +73,8 @@ local function staged(self, kind, name, problem, work)
     end
     return stored.outcome
   end
-  local ok, outcome = pcall(function()
-    if type(problem) == "function" then problem = problem() end
-    if type(problem) ~= "table" or not problem.hypers then
-      error(("expected a problem, got a %s: does the function that builds it return hyla.problem {...}?"):format(
-        type(problem)), 0)
-    end
-    say_notes(self, problem)
-    return work(problem)
-  end)
+  local running = self.state.running
+  local ok, outcome = pcall(work, running and running.name == name and running.state or nil)
   if not ok then
     local message = tostring(outcome)
     error(C.hyla_interrupted() == 1 and message or ("stage '%s': %s"):format(name, message), 0)
@@ -91,6 +99,22 @@ local function numbers_of(values)
   return numbers
 end
 
+-- Numbers of a row of a series, for the progress line.
+local function shown(row)
+  local numbers = {}
+  for name, value in pairs(row) do
+    if type(value) == "number" and name ~= "iteration" and name ~= "trial" then numbers[name] = value end
+  end
+  return numbers
+end
+
+local function saver(self, name)
+  return function(state)
+    self.state.running = { name = name, state = state }
+    self.save()
+  end
+end
+
 local train_fields = { weights = { kind = "boolean", default = false } }
 
 --- Plain training to the last step.
@@ -100,7 +124,8 @@ local train_fields = { weights = { kind = "boolean", default = false } }
 -- @treturn table values: what the problem watches, at the end; weights: tensors by name, when kept
 function lab:train(name, problem, settings)
   settings = options.read("train", settings, train_fields)
-  return staged(self, "train", name, problem, function(p)
+  return staged(self, "train", name, function()
+    local p = built(self, problem)
     self.progress:begin(name, 0, p.steps, "step")
     p:start()
     while p.step < p.steps do
@@ -113,35 +138,110 @@ function lab:train(name, problem, settings)
   end)
 end
 
-local optimise_fields = { steps = options.count, early_stop = { kind = "table" } }
+local optimise_fields = {
+  steps = options.count, early_stop = { kind = "table" }, restarts = options.count, draw = { kind = "table" },
+  seed = options.seed,
+}
+
+-- The start values of restarts; nil without restarts.
+local function starts(settings)
+  if settings.restarts and settings.draw then return candidates.drawn("optimise", settings.draw, settings.seed) end
+  if settings.restarts or settings.draw then
+    site.fail("optimise: restarts = n and draw = { name = distribution } go together, got %s alone",
+              settings.restarts and "restarts" or "draw")
+  end
+end
 
 --- Hyper-iterations: at each the hypergradient, the watched values, an update of the hyperparameters and projection.
--- After the last update the result is looked at once more, so n of them give n + 1 rows of the series.
+-- After the last update the result is looked at once more, so n of them give n + 1 rows of the series. With restarts
+-- all of this begins anew from drawn hyperparameters, and the best result is kept: by the value that early_stop
+-- watches, or else by the response. A restart that diverges is recorded as failed.
 -- @tparam string name of the stage and of its series
 -- @param problem a problem, or a function that gives one (lab:problem)
 -- @tparam[opt] table settings steps: hyper-iterations (default: those of `improve`);
---   early_stop = {watch =, goal =, patience =}: see hyla.run.stopper; with it the best lambda is the outcome's
+--   early_stop = {watch =, goal =, patience =}: see hyla.run.stopper; with it the best lambda is the outcome's;
+--   restarts = n, draw = { name = distribution } and seed: hyperparameters not drawn begin at their initial value
 -- @treturn table hypers (numbers or tensors by name), response, values, iteration: of the best; iterations, stopped,
---   series
+--   series; of restarts also restart (the best one), drawn (its first values), restarts, failed (a list of { restart,
+--   values, message })
 function lab:optimise(name, problem, settings)
   settings = options.read("optimise", settings, optimise_fields)
-  local rule = settings.early_stop and stopper.rule(settings.early_stop)
-  return staged(self, "optimise", name, problem, function(p)
+  local rule, from = settings.early_stop and stopper.rule(settings.early_stop), starts(settings)
+  return staged(self, "optimise", name, function(state)
+    local p = built(self, problem)
     local steps = settings.steps or p.hyper_steps
     if not steps then error("how many hyper-iterations? neither the stage nor `improve` has steps = ...", 0) end
-    local running = self.state.running
-    local state = running and running.name == name and running.state or nil
-    self.progress:begin(name, state and state.iteration or 0, steps, "hyper-iteration")
-    return optimise(p, { steps = steps, early_stop = rule }, state, {
-      progress = function(done, row)
-        local shown = {}
-        for key, value in pairs(row) do shown[key] = key ~= "iteration" and value or nil end
-        self.progress:update(done, shown, rule and rule.watch)
+    local loop, total = from and restarts or optimise, steps * (settings.restarts or 1)
+    local done = state and (from and (state.restart - 1) * steps + (state.loop and state.loop.iteration or 0)
+      or state.iteration) or 0
+    self.progress:begin(name, done, total, "hyper-iteration")
+    return loop(p, { steps = steps, early_stop = rule, restarts = settings.restarts, from = from }, state, {
+      progress = function(now, row) self.progress:update(now, shown(row), rule and rule.watch) end,
+      failed = function(restart, message)
+        self.progress:say(("%s: restart %d failed: %s"):format(name, restart, message))
       end,
-      save = function(now)
-        self.state.running = { name = name, state = now }
-        self.save()
+      save = saver(self, name),
+    })
+  end)
+end
+
+local positive = { expected = "a number > 0", is = function(v) return type(v) == "number" and v > 0 end }
+local search_fields = {
+  draw = { kind = "table" }, grid = { kind = "table" }, trials = options.count, seconds = positive,
+  seed = options.seed, watch = { kind = "string" },
+  goal = { expected = "'max' or 'min'", is = function(v) return v == "max" or v == "min" end },
+}
+
+local function trials_of(settings)
+  if (settings.draw == nil) == (settings.grid == nil) then
+    site.fail("search: expected draw = { name = distribution } or grid = { name = { values } }, got %s",
+              settings.draw and "both" or "neither")
+  end
+  if settings.grid then
+    if settings.seed then site.fail("search: a grid takes no seed") end
+    local from = candidates.grid("search", settings.grid)
+    return from, math.min(settings.trials or math.huge, from.count)
+  end
+  if not (settings.trials or settings.seconds) then
+    site.fail("search: how many trials? expected trials = n, seconds = budget, or both")
+  end
+  return candidates.drawn("search", settings.draw, settings.seed), settings.trials or math.huge
+end
+
+local function rule_of(settings)
+  if not settings.watch then
+    if settings.goal then site.fail("search: goal = '%s' needs watch = name of a watched value", settings.goal) end
+    return { watch = "response", goal = "min" }
+  end
+  local rule = stopper.rule { watch = settings.watch, goal = settings.goal }
+  rule.given = true
+  return rule
+end
+
+--- Random search or grid search, the baselines of lab:optimise: trials with other hyperparameters, each trained to the
+-- end and looked at; no hypergradient. One that diverges is recorded as failed, and the search goes on. Hyperparameters
+-- that are not named keep their value.
+-- @tparam string name of the stage and of its series
+-- @param problem a problem, a function that gives one (lab:problem), or a function of the trial's values, for options
+--   of the model that are no hyperparameters: function(values) return hyla.problem { ... values.width ... } end
+-- @tparam table settings draw = { name = distribution } with seed, or grid = { name = { values } }; trials: how many
+--   (of a grid: all); seconds: after which no other trial begins; watch: the value that says which is best, with
+--   goal = "max" (default) or "min"; without it the outer objective is minimised
+-- @treturn table hypers (numbers or tensors by name), drawn (what the trial was made with), response, values, trial:
+--   of the best; trials, failed (a list of { trial, values, message }), seconds, series
+function lab:search(name, problem, settings)
+  settings = options.read("search", settings, search_fields)
+  local rule, from, trials = rule_of(settings), trials_of(settings)
+  return staged(self, "search", name, function(state)
+    local total = trials < math.huge and trials or nil
+    self.progress:begin(name, state and state.trial or 0, total, "trial")
+    return search(function(values) return built(self, problem, values) end,
+      { from = from, rule = rule, trials = trials, seconds = settings.seconds }, state, {
+      progress = function(done, row, message)
+        if message then self.progress:say(("%s: trial %d failed: %s"):format(name, done, message)) end
+        self.progress:update(done, shown(row), rule.watch)
       end,
+      save = saver(self, name),
     })
   end)
 end
