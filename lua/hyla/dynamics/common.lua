@@ -8,8 +8,9 @@
 --   average_from = n     from step n + 1 on, the mean of the weights after each step is kept (Polyak and Juditsky
 --                        1992); the outer objective and the watched values see it instead of the weights
 --
--- They are settings like any other; average_from is a whole number >= 0. The derivative is that of the step taken: a
--- gradient that is not clipped has none by c, and a zero gradient stays zero with a finite derivative.
+-- They are settings like any other, but that a table by weight may leave weights out, which do without: l2 = { W = 1 }
+-- spares the biases. average_from is a whole number >= 0. The derivative is that of the step taken: a gradient that is
+-- not clipped has none by c, and a zero gradient stays zero with a finite derivative.
 -- @module hyla.dynamics.common
 local functions = require "hyla.functions"
 local model = require "hyla.model"
@@ -24,10 +25,10 @@ local methods = functions.all
 --- Settings of every dynamics, for options.read.
 common.settings = {
   clip_global = setting.field("positive", "a bound of gradients", { whole = true }),
-  clip_norm = setting.field("positive", "a bound of gradients"),
-  clip_value = setting.field("positive", "a bound of gradients"),
-  l2 = setting.field("non_negative", "an L2 penalty"),
-  weight_decay = setting.field("non_negative", "a weight decay"),
+  clip_norm = setting.field("positive", "a bound of gradients", { partial = true }),
+  clip_value = setting.field("positive", "a bound of gradients", { partial = true }),
+  l2 = setting.field("non_negative", "an L2 penalty", { partial = true }),
+  weight_decay = setting.field("non_negative", "a weight decay", { partial = true }),
 }
 
 --- Options of every dynamics that are no settings.

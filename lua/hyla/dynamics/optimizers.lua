@@ -117,7 +117,7 @@ optimizers.adamw = {
   family = "adam", options = optimizers.adam.options, accessories = optimizers.adam.accessories, step = adam_step,
   settings = {
     rate = rate(), beta1 = decay(0.9), beta2 = decay(0.999), epsilon = epsilon(1e-8),
-    weight_decay = setting.field("non_negative", "a weight decay", { default = 0.01 }),
+    weight_decay = setting.field("non_negative", "a weight decay", { default = 0.01, partial = true }),
   },
 }
 
@@ -138,8 +138,9 @@ optimizers.adamax = {
 }
 
 --- RMSProp (Tieleman and Hinton 2012): v = decay v + (1 - decay) g^2, w - rate g / (sqrt(v) + epsilon). Centered, the
--- root is of the variance, v less the squared mean of g (Graves 2013); below 0 by rounding, it counts as 0. With
--- momentum the quotients add up as in `momentum`.
+-- root is of the variance, v less the squared mean of g (Graves 2013); below 0 by rounding, it counts as 0. (Of a
+-- gradient that hardly changes it is a difference of near numbers, and so is the derivative: a larger epsilon helps.)
+-- With momentum the quotients add up as in `momentum`.
 -- @function rmsprop
 -- @tparam table given { rate (required), decay = 0.99, epsilon = 1e-8, centered = false, momentum = (none), steps = }
 -- @treturn dynamics

@@ -69,7 +69,8 @@ function setting.is(v) return is_setting(v) end
 --- A field of options.read for a setting.
 -- @tparam string domain non_negative, positive, decay ([0, 1)), shrinking ((0, 1)) or growing (>= 1)
 -- @tparam string about what the setting is, for messages: "a learning rate"
--- @tparam[opt] table more required = true, or default = value; whole = true: one for all weights, no table
+-- @tparam[opt] table more required = true, or default = value; whole = true: one for all weights, no table;
+--   partial = true: a table may leave weights out, which do without
 -- @treturn table field, with `domain`
 function setting.field(domain, about, more)
   local known = domains[domain]
@@ -78,7 +79,9 @@ function setting.field(domain, about, more)
     expected = known.words .. (whole and ", a schedule or an expression"
                                or ", a schedule, an expression, or a table of these by weight"),
     is = function(v) return not (whole and is_group(v)) and is_setting(v, known.inside) end,
-    domain = { set = known.set, about = about, inside = known.inside, words = known.words },
+    domain = {
+      set = known.set, about = about, inside = known.inside, words = known.words, partial = more and more.partial,
+    },
   }, more or {})
 end
 
@@ -132,18 +135,18 @@ function setting.whole(d, name, at) return scheduled(d, name, d.settings[name], 
 -- @tparam expression w
 -- @tparam table at the stretch of training: first and steps (nil: no end), which schedules count from; streams = {},
 --   filled
--- @treturn table name -> number, tensor or expression
+-- @treturn table name -> number, tensor or expression; nil where a partial table leaves w out
 function setting.of(d, w, at)
   local s = {}
   for name, value in pairs(d.settings) do
     if is_group(value) then
       local key = key_for(value, w.name)
-      if not key then
+      if not key and not (d.domains[name] and d.domains[name].partial) then
         site.fail_at(d.site, "%s: setting '%s' has no value for '%s', and no default", d.kind, name, w.name)
       end
-      value = value[key]
+      value = key and value[key]                       -- nil: this weight does without
     end
-    s[name] = scheduled(d, name, value, at)
+    s[name] = value and scheduled(d, name, value, at)
   end
   return s
 end

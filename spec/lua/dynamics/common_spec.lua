@@ -71,6 +71,13 @@ describe("every dynamics", function()
     assert.is_near(4 - 4 / 5, p:weights().b:totable()[1], 1e-15)
   end)
 
+  it("spares the weights that a table leaves out", function()
+    local p = hyla.problem { inner = hyla.weight("a", {}, 3) + hyla.weight("b", {}, 3), dtype = "float64",
+                             train = hyla.gd { rate = 1, steps = 1, l2 = { a = 0.5 }, weight_decay = { b = 0.25 } } }
+    p:train()
+    assert.same({ 3 - 1 - 1.5, 3 - 1 - 0.75 }, { p:weights().a:item(), p:weights().b:item() })
+  end)
+
   it("of the user's own included", function()
     local own = hyla.update {
       settings = { rate = 0.1 }, weight_decay = 0.3, clip_value = 1,
@@ -269,6 +276,16 @@ describe("a hyper-optimizer", function()
     assert.is_near(0.5 - 0.1 * 0.5 * 0.5 - 0.1 * 3 / 5, a, 1e-15)
     assert.is_near(1 - 0.2 * 0.5, b[1], 1e-15)
     assert.is_near(1 - 0.2 * 0.5 - 0.2 * 4 / 5, b[2], 1e-15)
+  end)
+
+  it("keeps accessories of the scale on which it moves", function()
+    local a = hyla.hyper("a", { init = 0.5, scale = "log" })
+    local w = hyla.weight("w", {}, 1)
+    local p = hyla.problem { inner = a * w ^ 2, outer = w, train = hyla.gd { rate = 0.1, steps = 1 }, dtype = "float64",
+                             improve = hyla.momentum { rate = 0.1, momentum = 0.5 } }
+    local improver = p:improver()
+    improver:step { a = 4 }                              -- by log a: 4 * 0.5
+    assert.is_near(2, improver:state()["a.v"]:item(), 1e-15)
   end)
 
   it("clips on the scales on which it moves", function()

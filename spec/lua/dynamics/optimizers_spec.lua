@@ -74,12 +74,13 @@ describe("an optimizer", function()
 end)
 
 -- A problem over two weights; the third component of w has a gradient that is always zero.
-local function problem(train, method)
+local function problem(train, method, dtype)
   local w, b = hyla.weight("w", { 3 }, { 1, -0.5, 0.25 }), hyla.weight("b", {}, 0.3)
   local x, y = hyla.tensor({ 1.3, 0.7, 0 }, "float64"), hyla.tensor({ 0.2, 0.9, 0.5 }, "float64")
   local residual = x * w * (1 + 0.2 * b) - y
   return hyla.problem {
-    inner = (residual ^ 2):sum() + (b - w:slice(1, 1, 1):sum()) ^ 2, dtype = "float64", method = method, train = train,
+    inner = (residual ^ 2):sum() + (b - w:slice(1, 1, 1):sum()) ^ 2, dtype = dtype or "float64", method = method,
+    train = train,
     outer = ((w - hyla.tensor({ 0.5, 0.4, 0.1 }, "float64")) ^ 2):sum() + b ^ 2,
   }
 end
@@ -133,11 +134,32 @@ describe("the hypergradient by the settings of", function()
     end)
   end
 
+  -- With the defaults of all but the rate, which are harder: an epsilon of 1e-10 divides what is always zero.
+  it("every optimizer is right in float32, too", function()
+    for name, settings in pairs(learned) do
+      local g = {}
+      for _, dtype in ipairs { "float32", "float64" } do
+        local rate = hyla.hyper("rate", { init = settings.rate })
+        g[dtype] = problem(hyla[name] { rate = rate, momentum = settings.momentum, steps = 12 }, nil, dtype)
+          :hypergradient().rate
+      end
+      -- Twelve steps of a few roundings of 2^-24, through divisions by differences of moments.
+      assert.is_near(g.float64, g.float32, 1e-3 * abs(g.float64), name)
+    end
+  end)
+
   it("adam is finite where decays begin at 0", function()
     local p = problem(hyla.adam {
       rate = 0.1, beta1 = hyla.hyper("beta1", { init = 0 }), beta2 = hyla.hyper("beta2", { init = 0 }), steps = 5,
     })
     p:check { step = 2 ^ -14 }
+  end)
+
+  it("rprop by a rate of each step is refused: the rate is the first size", function()
+    local ok, message = pcall(problem, hyla.rprop { rate = { 0.1, 0.2 }, steps = 2 })
+    assert.is_false(ok)
+    local expected = "initial value of 'w.size' may depend on hyperparameters alone, not on the stream"
+    assert.truthy(message:find(expected, 1, true), message)
   end)
 
   it("rprop has no path from the objective, which is an error", function()
@@ -168,6 +190,9 @@ describe("training in stretches", function()
     assert.same(p:weights().w:totable(), once)
     local _, mixed = two(hyla.adam { rate = 0.1, steps = 3 }, hyla.adamw { rate = 0.1, steps = 3 })
     assert.are.equal(4, #mixed.layout.states)
+    _, mixed = two(hyla.momentum { rate = 0.1, momentum = 0.5, steps = 3 },
+                   hyla.nesterov { rate = 0.1, momentum = 0.5, steps = 3 })
+    assert.are.equal(2, #mixed.layout.states)
   end)
 
   it("starts with fresh ones after another family, of the same name or not", function()
