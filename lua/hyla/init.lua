@@ -12,6 +12,7 @@
 --   methods      reverse forward                                                  (hyla.method)
 --   problems     problem, gradient                                                (hyla.problem, hyla.trace)
 --   experiments  recipe, load, data                                               (hyla.recipe, hyla.data)
+--   weights      load_weights; p:save_weights, p:apply                            (hyla.weights)
 --   searches     distribution.uniform, log_uniform, normal, exponential, integer, choice    (hyla.distribution)
 --
 -- Reading a name that is not there is an error that hints at near ones.
@@ -86,6 +87,7 @@ end
 local lazy = {
   data = function() return require "hyla.data" end,
   distribution = function() return require("hyla.distribution").public end,
+  load_weights = function() return require("hyla.weights").load end,
   recipe = function() return require "hyla.recipe" end,
   load = function() return require("hyla.recipe").load end,
 }

@@ -91,6 +91,7 @@ local function new(given)
     definition = o, dtype = o.dtype, layout = laid, position = {},
     outer = laid.outer or false, warm = false,
     programs = setmetatable({}, { __mode = "k" }),     -- an expression's goes with it
+    applied = setmetatable({}, { __mode = "k" }),      -- the same, for weights that are given
     improve = o.improve or false, hyper_steps = o.improve and o.improve.steps or false, unfinished = false,
     method = o.method or method.reverse(), handles = {}, current = false, steps = total_steps(segments),
   }
@@ -363,6 +364,8 @@ function methods:cost()
   want_differentiable(self, "cost")
   return cost.of(handle_of(self, self.method.kind))
 end
+
+for name, work in pairs(require "hyla.weights".methods) do methods[name] = work end
 
 -- ---- fields that are computed ----
 
