@@ -64,8 +64,19 @@ local function want_result(f, what, got, like)
   return e
 end
 
+local DEEPEST = 50   -- applications of a function by its own forward
+
+local function forward(f, operands)
+  if f.depth == DEEPEST then site.fail("%s: the forward applies %s itself, without end", f.name, f.name) end
+  f.depth = f.depth + 1
+  local ok, got = pcall(f.forward, unpack(operands))
+  f.depth = f.depth - 1
+  if not ok then error(got, 0) end
+  return got
+end
+
 local function value_of(f, operands)
-  local e = want_result(f, "forward", (f.forward(unpack(operands))))
+  local e = want_result(f, "forward", forward(f, operands))
   if e.dtype ~= "float" then
     site.fail("%s: expected the forward to return real numbers, got %s", f.name, trace.show(e))
   end
@@ -167,7 +178,7 @@ end
 -- @treturn function (x, y, ...) -> expression; of tensors and numbers alone their value
 function custom.new(given)
   local f = options.read("custom", given, fields)
-  f.rules, f.site = {}, site.here()
+  f.rules, f.site, f.depth = {}, site.here(), 0
   return function(...) return apply(f, ...) end
 end
 

@@ -313,7 +313,8 @@ function Expression.__newindex(_, key)
 end
 
 function Expression.__tostring(e)
-  local what = e.leaf and ("%s '%s'"):format(e.op, e.name) or e.op
+  local name = e.leaf and e.name or e.attr.rule and e.attr.rule.name
+  local what = name and ("%s '%s'"):format(e.op, name) or e.op
   return ("%s %s at %s"):format(trace.show(e), what, e.site)
 end
 

@@ -104,6 +104,7 @@ describe("a custom function", function()
     assert.same({ 2, 4, 6 }, f(double { 1, 2, 3 }, 2):totable())
     assert.equal(6, f(2, 3))
     assert.same({ 3 }, f(w, 2).shape)
+    assert.matches("^float%[3%] custom 'f' at ", tostring(f(w, 2)))
   end)
 
   it("takes labels, which have no derivative", function()
@@ -163,6 +164,24 @@ describe("a custom function", function()
     assert.equal(1, count)
     _ = f(w:sum())
     assert.equal(2, count)
+  end)
+
+  it("sees data of each step, and hyperparameters of each step as operands alone", function()
+    local at = hyla.at_step(double { { 1, 2, 3 }, { 4, 5, 6 } })
+    local c = hyla.hyper("c", { init = double { { 1, -1, 2 }, { 0.5, 1, 2 } }, shape = { 2, 3 } })
+    local f = hyla.custom {
+      name = "f", forward = function(x, y) return x * y * at end,
+      vjp = function(z_bar, _, x, y, a) return z_bar * y * a, z_bar * x * a end,
+    }
+    local v = hyla.weight("v", { 3 }, hyla.ones)
+    for _, method in ipairs { "reverse", "forward" } do
+      assert.hypergradient(hyla.problem {
+        inner = f(v, hyla.at_step(c), at):square():mean(), outer = v:square():sum(), method = hyla[method](),
+        train = hyla.gd { rate = 0.01, steps = 2 }, dtype = "float64",
+      })
+    end
+    local g = hyla.custom { name = "g", forward = function(x) return x * hyla.at_step(c) end, vjp = double_vjp }
+    assert.matches("g: the forward uses the stream 'c at a step'", mistake(function() g(w) end))
   end)
 
   it("goes with a running cost, whose expressions are rewritten", function()
@@ -231,6 +250,13 @@ describe("a mistake in a custom function", function()
       assert.is_truthy(message:find(case[2], 1, true), message)
     end)
   end
+
+  it("in a forward that never ends is told", function()
+    local f
+    f = hyla.custom { name = "f", forward = function(x) return f(x) end, vjp = same }
+    for _ = 1, 2 do assert.matches("f: the forward applies f itself, without end", mistake(function() f(w) end)) end
+    assert.is_false(pcall(f, 3))
+  end)
 
   it("in a rule is told again at the next application", function()
     local f = with { vjp = function(b) return b:sum() end }
