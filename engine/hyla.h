@@ -197,9 +197,15 @@ int hyla_train_new(hyla_problem *p, hyla_method **out); /* plain training, no hy
  *            least T: all of them, and then s_0's dependence on lambda counts, too */
 int hyla_reverse_new(hyla_problem *p, double memory, double last, hyla_method **out);
 /* Forward-HG (ibid., eq. 12-16): tangents Z_i of the state go along with training, one for each component of the
- * hyperparameters; memory does not grow with T. hyla_method_hypergradient before T is not defined: it advances there.
- *   memory   bytes for tangents, which run in groups that fit; 0: what hyla_memory_limit leaves */
+ * hyperparameters; memory does not grow with T. Where all tangents fit (in 1 GiB without a budget), they go along in one
+ * training and hyla_method_partial is there; otherwise groups of them train one after another.
+ *   memory   bytes for tangents; 0: what hyla_memory_limit leaves */
 int hyla_forward_new(hyla_problem *p, double memory, hyla_method **out);
+/* RTHO (ibid., eq. 17): Forward-HG all of whose tangents go along in one training, so that hyla_method_partial and
+ * hyla_method_update can follow each other; HYLA_ENOMEM where they do not fit.
+ *   carry    mu in Z_t = mu A_t Z_{t-1} + B_t, from 0 to 1: 1 is RTHO; between, MARTHE (Donini et al. 2020); 0 looks at
+ *            the last step alone (Baydin et al. 2018) */
+int hyla_realtime_new(hyla_problem *p, double memory, double carry, hyla_method **out);
 void hyla_method_drop(hyla_method *m);
 int hyla_method_start(hyla_method *m, hyla_tensor *const *lambda); /* one per hyperparameter; computes s_0 */
 /* Warm start: training goes on from these states (one each, copied) as those of step t, 0 <= t < T. They depend on no
@@ -212,6 +218,14 @@ int hyla_method_response(hyla_method *m, double *f);   /* E(s_t, lambda) */
 /* The hypergradient at T (advances there first). f: E(s_T, lambda); g[i]: shape of hyperparameter i.
  * HYLA_EINTR: nothing is lost, calling again goes on. */
 int hyla_method_hypergradient(hyla_method *m, double *f, hyla_tensor *const *g);
+/* The partial hypergradient dE/dlambda + dE/ds_t Z_t at the present step. HYLA_ESTATE: the method has none. */
+int hyla_method_partial(hyla_method *m, double *f, hyla_tensor *const *g);
+/* Training, and what is carried along, go on from the present step at other hyperparameters. */
+int hyla_method_update(hyla_method *m, hyla_tensor *const *lambda);
+/* What the method carries from step to step beside the states, the tangents Z, for a checkpoint: how many tensors, and
+ * each as a view that may be written (after hyla_method_start_from). */
+int hyla_method_carried(const hyla_method *m);
+int hyla_method_carry(hyla_method *m, int i, hyla_tensor **view);
 /* Shares the method's memory: valid until it moves on. */
 int hyla_method_state(hyla_method *m, int i, hyla_tensor **view);
 /* The value of stream i at the present step, copied. */

@@ -122,12 +122,23 @@ int hy_driver_start_from(hy_driver *d, hyla_tensor *const *lambda, double t, hyl
     d->warm = NULL;
   }
   d->origin = t;
+  d->updated = false;
   if (!status) status = hy_driver_restart(d);
   if (status) return status;
   int bad = hy_layout_first_nonfinite(&p->state_layout, d->state);
   if (bad >= 0)
     return hy_fail(HYLA_ENONFINITE, p->state[bad].site, "the initial value of '%s' is not finite", p->state[bad].name);
   d->started = true;
+  return 0;
+}
+
+int hy_driver_update(hy_driver *d, hyla_tensor *const *lambda) {
+  if (!d->started) return hy_fail(HYLA_ESTATE, NULL, "the method has not been started");
+  int status = take_hypers(d, lambda);
+  if (status) return status;
+  d->updated = true;
+  hy_free(d->warm); /* there is no way back */
+  d->warm = NULL;
   return 0;
 }
 
@@ -147,19 +158,23 @@ static int take_step(hy_driver *d, hy_trajectory *r, hy_run *run) {
   return status;
 }
 
-/* The step's input is gone, it was overwritten: go there again from the start, and take the step looking at every value. */
-static int explain_nonfinite(hy_driver *d) {
+int hy_driver_explain(hy_driver *d, const hy_replay *r, const char *otherwise) {
   double t = d->t;
-  int bad = hy_layout_first_nonfinite(&d->problem->state_layout, d->state), status = hy_driver_restart(d);
-  while (!status && d->t < t - 1)
-    if (!(status = hy_poll_interrupt())) status = take_step(d, NULL, hy_program_run);
-  if (!status) status = take_step(d, NULL, hy_program_find_nonfinite);
+  const hyla_problem *p = d->problem;
+  int bad = hy_layout_first_nonfinite(&p->state_layout, d->state), status = d->updated ? 0 : r->restart(r->context);
+  while (!status && !d->updated && d->t < t - 1)
+    if (!(status = hy_poll_interrupt())) status = r->step(r->context, hy_program_run);
+  if (!status && !d->updated) status = r->step(r->context, hy_program_find_nonfinite);
   d->started = false;
-  const hy_variable *v = &d->problem->state[bad];
-  if (!status) status = hy_fail(HYLA_ENONFINITE, v->site, "'%s' is not finite", v->name);
-  return hy_fail_within(status, "training diverged at step %.0f of %.0f (a smaller learning rate may help): ", t,
-                        hy_problem_steps(d->problem));
+  if (!status && bad >= 0)
+    status = hy_fail(HYLA_ENONFINITE, p->state[bad].site, "'%s' is not finite", p->state[bad].name);
+  if (!status) status = hy_fail(HYLA_ENONFINITE, NULL, "%s", otherwise);
+  return hy_fail_within(status, "%s diverged at step %.0f of %.0f (a smaller learning rate may help): ", r->what, t,
+                        hy_problem_steps(p));
 }
+
+static int restart_again(void *context) { return hy_driver_restart(context); }
+static int step_again(void *context, hy_run *run) { return take_step(context, NULL, run); }
 
 int hy_driver_step(hy_driver *d, hy_trajectory *r) {
   if (!d->started) return hy_fail(HYLA_ESTATE, NULL, "the method has not been started");
@@ -168,7 +183,8 @@ int hy_driver_step(hy_driver *d, hy_trajectory *r) {
   status = take_step(d, r, hy_program_run);
   d->started = !status; /* a step that fails halfway has overwritten part of the state */
   if (status) return status;
-  return hy_layout_first_nonfinite(&d->problem->state_layout, d->state) < 0 ? 0 : explain_nonfinite(d);
+  if (hy_layout_first_nonfinite(&d->problem->state_layout, d->state) < 0) return 0;
+  return hy_driver_explain(d, &(hy_replay){d, restart_again, step_again, "training"}, "a state is not finite");
 }
 
 int hy_driver_outer(hy_driver *d, double *f) {

@@ -101,12 +101,14 @@ int hy_choose_residuals(const hyla_problem *p, const hy_segment *s, int n_out, c
 /* ---- tangent.c: k tangents on one primal ---- */
 typedef struct hy_tangent {
   int k, n_segment;
+  double carry;        /* what of Z_{t-1} a step sees: 1 all, as in Forward-HG; 0 nothing */
+  hyla_program **push; /* [n_segment] the step's tangents alone: in: as step; out: Z. NULL where not asked for */
   hyla_program **step; /* [n_segment] in: states, hyperparameters, streams, Z, lambda_dot, slices; out: states, Z */
   hyla_program *outer; /* in: as step; out: E and its slope along each direction */
   hyla_program *init;  /* in: hyperparameters, streams, lambda_dot, slices; out: Z_0 */
   char **in, **out;    /* room for the pointers of a call */
 } hy_tangent;
-int hy_tangent_open(hy_tangent *f, hyla_problem *p, int k);
+int hy_tangent_open(hy_tangent *f, hyla_problem *p, int k, double carry, bool push);
 void hy_tangent_close(hy_tangent *f);
 size_t hy_tangent_bytes(const hy_tangent *f);
 
@@ -181,12 +183,24 @@ struct hy_driver {
   char *warm;       /* the states training started from, of step `origin`; NULL: s_0 */
   double origin;
   bool started;
+  bool updated; /* hyperparameters changed on the way: what led here cannot be replayed */
 };
+/* How to go once more over the steps that led somewhere. */
+typedef struct hy_replay {
+  void *context;
+  int (*restart)(void *context);
+  int (*step)(void *context, hy_run *run);
+  const char *what; /* "training" */
+} hy_replay;
+/* The step that led to the driver's t left a value that is not finite, and overwrote what it read: goes there again and
+ * takes it looking at every value. Always a failure: op, line and step, or the words `otherwise`. */
+int hy_driver_explain(hy_driver *d, const hy_replay *r, const char *otherwise);
 int hy_driver_open(hy_driver *d, hyla_problem *p);
 void hy_driver_close(hy_driver *d);
 
 int hy_driver_start_from(hy_driver *d, hyla_tensor *const *lambda, double t, hyla_tensor *const *state);
-int hy_driver_restart(hy_driver *d); /* from where it started, at the same hyperparameters */
+int hy_driver_restart(hy_driver *d);                            /* from where it started, at the same hyperparameters */
+int hy_driver_update(hy_driver *d, hyla_tensor *const *lambda); /* other hyperparameters from here on */
 /* One step, recorded in the trajectory when there is one (r may be NULL). HYLA_EINTR before it, HYLA_ENONFINITE when the
  * state that comes out is not finite (names op, line, step). */
 int hy_driver_step(hy_driver *d, hy_trajectory *r);

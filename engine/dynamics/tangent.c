@@ -9,6 +9,7 @@ typedef struct inputs {
   hy_ref *z;     /* [k * n_state] */
   hy_ref *dot;   /* [k * n_hyper] */
   hy_ref *slice; /* [k * n_slice] rows of dot */
+  double carry;  /* of z, in a step */
 } inputs;
 
 static int declare(hyla_graph *g, const hy_variable *v, int n, int k, const char *what, hy_ref *out) {
@@ -25,7 +26,7 @@ static int declare(hyla_graph *g, const hy_variable *v, int n, int k, const char
  * hyperparameters, then slices. */
 static hy_ref variable(const hyla_problem *p, const inputs *l, int n_s, int i, int j, hy_ref *dot) {
   if (j < n_s) {
-    *dot = l->z[i * p->n_state + j];
+    *dot = l->carry == 1 ? l->z[i * p->n_state + j] : hy_scale(p->graph, l->z[i * p->n_state + j], l->carry);
     return p->state[j].input;
   }
   j -= n_s;
@@ -44,8 +45,11 @@ static int push(hyla_problem *p, int k, const inputs *l, bool states, int n_y, c
   hy_ref *x = hy_alloc(((size_t)n + 1) * sizeof *x), *dot = hy_alloc(((size_t)n + 1) * sizeof *dot);
   if (!x || !dot) status = HYLA_ENOMEM;
   for (int i = 0; i < k && !status; i++) {
-    for (int j = 0; j < n; j++) x[j] = variable(p, l, n_s, i, j, &dot[j]);
-    status = hy_jvp(p->graph, n, x, dot, n_y, y, out + i * n_y);
+    for (int j = 0; j < n && !status; j++) {
+      x[j] = variable(p, l, n_s, i, j, &dot[j]);
+      if (dot[j] < 0) status = dot[j];
+    }
+    if (!status) status = hy_jvp(p->graph, n, x, dot, n_y, y, out + i * n_y);
     for (int j = 0; j < n_y && !status; j++) {
       if (out[i * n_y + j] < 0) out[i * n_y + j] = hy_fill_like(p->graph, y[j], 0);
       if (out[i * n_y + j] < 0) status = out[i * n_y + j];
@@ -68,13 +72,16 @@ static int list_inputs(const hyla_problem *p, int k, const inputs *l, bool state
   return n;
 }
 
+/* The step with its tangents, and (push given) its tangents alone. */
 static int plan_step(hyla_problem *p, hy_segment *s, int k, const inputs *l, hy_ref *in, hy_ref *out, int *donor,
-                     hyla_program **program) {
+                     hyla_program **program, hyla_program **tangents) {
   int n_s = p->n_state, before_z = n_s + p->n_hyper + p->n_stream, n = list_inputs(p, k, l, true, in);
   for (int i = 0; i < n_s; i++) out[i] = s->next[i];
-  int status = push(p, k, l, true, n_s, s->next, out + n_s);
+  int status = push(p, k, l, l->carry != 0, n_s, s->next, out + n_s);
   for (int i = 0; i < n_s * (k + 1); i++) donor[i] = i < n_s ? i : before_z + i - n_s;
-  return status ? status : hy_program_new(p->graph, n, in, n_s * (k + 1), out, donor, program);
+  if (!status) status = hy_program_new(p->graph, n, in, n_s * (k + 1), out, donor, program);
+  if (!status && tangents) status = hy_program_new(p->graph, n, in, n_s * k, out + n_s, donor + n_s, tangents);
+  return status;
 }
 
 static int plan_outer(hyla_problem *p, int k, const inputs *l, hy_ref *in, hy_ref *out, hyla_program **program) {
@@ -105,21 +112,25 @@ static int declare_slices(const hyla_problem *p, int k, hy_ref *out) {
   return 0;
 }
 
-int hy_tangent_open(hy_tangent *f, hyla_problem *p, int k) {
-  *f = (hy_tangent){.k = k, .n_segment = p->n_segment};
+int hy_tangent_open(hy_tangent *f, hyla_problem *p, int k, double carry, bool push) {
+  *f = (hy_tangent){.k = k, .n_segment = p->n_segment, .carry = carry};
   size_t room = (size_t)most_inputs(p, k);
-  inputs l = {hy_alloc(room * sizeof(hy_ref)), hy_alloc(room * sizeof(hy_ref)), hy_alloc(room * sizeof(hy_ref))};
+  inputs l = {hy_alloc(room * sizeof(hy_ref)), hy_alloc(room * sizeof(hy_ref)), hy_alloc(room * sizeof(hy_ref)), carry};
   hy_ref *in = hy_alloc(room * sizeof *in), *out = hy_alloc(room * sizeof *out);
   int *donor = hy_alloc(room * sizeof *donor);
   f->step = hy_calloc((size_t)p->n_segment + 1, sizeof(hyla_program *));
+  if (push) f->push = hy_calloc((size_t)p->n_segment + 1, sizeof(hyla_program *));
   f->in = hy_calloc(room, sizeof(char *));
   f->out = hy_calloc(room, sizeof(char *));
-  int status = l.z && l.dot && l.slice && in && out && donor && f->step && f->in && f->out ? 0 : HYLA_ENOMEM;
+  int status = l.z && l.dot && l.slice && in && out && donor && f->step && (f->push || !push) && f->in && f->out
+                   ? 0
+                   : HYLA_ENOMEM;
   if (!status) status = declare(p->graph, p->state, p->n_state, k, "Z", l.z);
   if (!status) status = declare(p->graph, p->hyper, p->n_hyper, k, "dot", l.dot);
   if (!status) status = declare_slices(p, k, l.slice);
   for (int i = 0; i < p->n_segment && !status; i++)
-    status = plan_step(p, &p->segment[i], k, &l, in, out, donor, &f->step[i]);
+    status = plan_step(p, &p->segment[i], k, &l, in, out, donor, &f->step[i], push ? &f->push[i] : NULL);
+  l.carry = 1; /* the response sees all of Z */
   if (!status) status = plan_outer(p, k, &l, in, out, &f->outer);
   if (!status) status = plan_init(p, k, &l, in, out, &f->init);
   hy_free(l.z);
@@ -133,9 +144,11 @@ int hy_tangent_open(hy_tangent *f, hyla_problem *p, int k) {
 
 void hy_tangent_close(hy_tangent *f) {
   for (int i = 0; f->step && i < f->n_segment; i++) hyla_program_drop(f->step[i]);
+  for (int i = 0; f->push && i < f->n_segment; i++) hyla_program_drop(f->push[i]);
   hyla_program_drop(f->outer);
   hyla_program_drop(f->init);
   hy_free(f->step);
+  hy_free(f->push);
   hy_free(f->in);
   hy_free(f->out);
   *f = (hy_tangent){0};
@@ -143,6 +156,7 @@ void hy_tangent_close(hy_tangent *f) {
 
 size_t hy_tangent_bytes(const hy_tangent *f) {
   size_t bytes = hy_program_bytes(f->outer);
-  for (int i = 0; i < f->n_segment; i++) bytes += hy_program_bytes(f->step[i]);
+  for (int i = 0; i < f->n_segment; i++)
+    bytes += hy_program_bytes(f->step[i]) + (f->push ? hy_program_bytes(f->push[i]) : 0);
   return bytes;
 }

@@ -8,6 +8,9 @@ typedef struct hy_method_kind {
   int (*start)(hyla_method *m);         /* after the driver has computed s_0 */
   int (*step)(hyla_method *m);          /* one step forward */
   int (*hypergradient)(hyla_method *m); /* at T: leaves f and g in the method */
+  int (*partial)(hyla_method *m);       /* the same at the present step; NULL: there is none before T */
+  int (*pieces)(const hyla_method *m);  /* how many states' worth it carries beside the state; NULL: none */
+  char *(*piece)(hyla_method *m, int i);
   double (*bytes)(const hyla_method *m);
   int (*cost)(const hyla_method *m, hyla_cost *out); /* NULL: T steps, and nothing stored */
   void (*drop)(hyla_method *m);

@@ -81,6 +81,40 @@ int hyla_method_hypergradient(hyla_method *m, double *f, hyla_tensor *const *g) 
   return status;
 }
 
+int hyla_method_partial(hyla_method *m, double *f, hyla_tensor *const *g) {
+  int status = 0;
+  if (!m->kind->partial)
+    status = hy_fail(HYLA_ESTATE, NULL, "method '%s' has no hypergradient before the last step", m->kind->name);
+  if (!status) status = check_room(m->driver.problem, g);
+  if (!status && !m->driver.started) status = hy_fail(HYLA_ESTATE, NULL, "the method has not been started");
+  if (!status) status = m->kind->partial(m);
+  if (!status) status = give(m, g);
+  if (!status) *f = m->f;
+  return status;
+}
+
+int hyla_method_update(hyla_method *m, hyla_tensor *const *lambda) {
+  if (!m->kind->partial)
+    return hy_fail(HYLA_ESTATE, NULL, "method '%s' cannot go on with other hyperparameters", m->kind->name);
+  int status = hy_driver_update(&m->driver, lambda);
+  if (!status) m->done = false;
+  return status;
+}
+
+int hyla_method_carried(const hyla_method *m) {
+  return m->kind->pieces ? m->kind->pieces(m) * m->driver.problem->n_state : 0;
+}
+
+int hyla_method_carry(hyla_method *m, int i, hyla_tensor **view) {
+  const hyla_problem *p = m->driver.problem;
+  if (i < 0 || i >= hyla_method_carried(m))
+    return hy_fail(HYLA_EVALUE, NULL, "expected a carried tensor from 0 to %d, got %d", hyla_method_carried(m) - 1, i);
+  if (!m->driver.started) return hy_fail(HYLA_ESTATE, NULL, "the method has not been started");
+  int state = i % p->n_state;
+  return hy_tensor_wrap(&p->state_layout.shape[state],
+                        m->kind->piece(m, i / p->n_state) + p->state_layout.offset[state], view);
+}
+
 int hyla_method_state(hyla_method *m, int i, hyla_tensor **view) {
   const hyla_problem *p = m->driver.problem;
   if (i < 0 || i >= p->n_state)

@@ -167,7 +167,13 @@ static void drop(hyla_method *m) {
   hy_free(r->alpha);
 }
 
-static const hy_method_kind kind = {"reverse", start, step, hypergradient, bytes, cost, drop};
+static const hy_method_kind kind = {.name = "reverse",
+                                    .start = start,
+                                    .step = step,
+                                    .hypergradient = hypergradient,
+                                    .bytes = bytes,
+                                    .cost = cost,
+                                    .drop = drop};
 
 int hyla_reverse_new(hyla_problem *p, double memory, double last, hyla_method **out) {
   int status = hy_method_check_memory(kind.name, memory);
