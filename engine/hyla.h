@@ -208,7 +208,7 @@ int hyla_forward_new(hyla_problem *p, double memory, hyla_method **out);
 int hyla_realtime_new(hyla_problem *p, double memory, double carry, hyla_method **out);
 void hyla_method_drop(hyla_method *m);
 int hyla_method_start(hyla_method *m, hyla_tensor *const *lambda); /* one per hyperparameter; computes s_0 */
-/* Warm start: training goes on from these states (one each, copied) as those of step t, 0 <= t < T. They depend on no
+/* Warm start: training goes on from these states (one each, copied) as those of step t, 0 <= t <= T. They depend on no
  * hyperparameter: the hypergradient is that of the steps after t. */
 int hyla_method_start_from(hyla_method *m, hyla_tensor *const *lambda, double t, hyla_tensor *const *state);
 int hyla_method_advance(hyla_method *m, double steps); /* goes on; stops at T. HYLA_ENONFINITE names op, line, step */

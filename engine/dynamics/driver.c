@@ -113,8 +113,8 @@ static int take_states(hy_driver *d, hyla_tensor *const *state) {
 int hy_driver_start_from(hy_driver *d, hyla_tensor *const *lambda, double t, hyla_tensor *const *state) {
   const hyla_problem *p = d->problem;
   d->started = false;
-  if (!(t >= 0 && t < hy_problem_steps(p) && t == (double)(int64_t)t))
-    return hy_fail(HYLA_EVALUE, NULL, "start: expected a step from 0 to %.0f, got %.9g", hy_problem_steps(p) - 1, t);
+  if (!(t >= 0 && t <= hy_problem_steps(p) && t == (double)(int64_t)t))
+    return hy_fail(HYLA_EVALUE, NULL, "start: expected a step from 0 to %.0f, got %.9g", hy_problem_steps(p), t);
   int status = take_hypers(d, lambda);
   if (!status && state) status = take_states(d, state);
   if (!state) {

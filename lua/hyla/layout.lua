@@ -219,8 +219,8 @@ end
 -- @tparam table p { inner, outer, cost (each may be nil), watch (list), segments (dynamics and transitions), dtype }
 -- @treturn table { weights (states too), hypers, frozen, streams (frozen too), states: lists of leaves;
 --   init: list of expressions, one a state; segments: list of { steps =, next = list of expressions, one a state };
---   outer: what is judged, or nil; readout: weight -> what outer, cost and watch see in its place, where that is not
---   the weight itself }
+--   outer: what is judged, or nil; cost: the state that sums the running cost, or nil; readout: weight -> what outer,
+--   cost and watch see in its place, where that is not the weight itself }
 function layout.new(p)
   local roots = roots_of(p)
   want_finite_constants(roots)
@@ -235,9 +235,9 @@ function layout.new(p)
     states[#states + 1] = w
     for _, key in ipairs(names.keys(accessories[i])) do states[#states + 1] = accessories[i][key] end
   end
-  local outer = p.outer and trace.substitute(p.outer, readout)
+  local outer, sum = p.outer and trace.substitute(p.outer, readout), nil
   if p.cost then
-    local sum = add_cost(trace.substitute(p.cost, readout), steps)
+    sum = add_cost(trace.substitute(p.cost, readout), steps)
     states[#states + 1] = sum
     outer = outer and trace.methods.add(outer, sum) or sum
   end
@@ -256,7 +256,7 @@ function layout.new(p)
   want_distinct_names(append(append(append({}, hypers), frozen), states))
   return {
     weights = weights, hypers = hypers, frozen = frozen, streams = leaves.stream, states = states, init = init,
-    segments = segments, outer = outer, readout = readout,
+    segments = segments, outer = outer, cost = sum, readout = readout,
   }
 end
 

@@ -77,4 +77,40 @@ function method.forward(given)
   }
 end
 
+local carry = { expected = "a share from 0 to 1", is = function(v) return type(v) == "number" and v >= 0 and v <= 1 end }
+
+-- Methods that go along with training.
+local function along(kind, given, defaults)
+  local o = options.read(kind, given, {
+    every = options.with(options.count, { default = defaults.every }), memory = {},
+    carry = options.with(carry, { default = defaults.carry }),
+    rate = { kind = "string" }, patience = options.with(options.count, { default = 5 }),
+  })
+  local memory = o.memory and method.bytes(kind .. ": memory", o.memory) or 0
+  return {
+    kind = kind, every = o.every, rate = o.rate, patience = o.patience,
+    settings = { memory = memory, every = o.every, carry = o.carry },
+    new = function(problem) return made(C.hyla_realtime_new, problem, memory, o.carry) end,
+  }
+end
+
+--- RTHO (Franceschi et al. 2017, eq. 17): hyperparameters are improved while training goes on, by the partial
+-- hypergradient of every hyperbatch of steps; tangents are carried on, memory is that of Forward-HG.
+-- @tparam[opt] table given { every = 200: steps of a hyperbatch (Delta); rate = name of the hyperparameter that is the
+--   learning rate: training ends by itself when, having been positive, it is held at 0 for `patience` = 5 hyperbatches;
+--   carry = 1: what of the tangents a step takes on; memory = bytes for tangents, or "700M" }
+-- @treturn method
+function method.rtho(given) return along("rtho", given, { every = 200, carry = 1 }) end
+
+--- Hypergradient descent on the one step that was taken, no tangent being carried (Baydin et al. 2018; Almeida et al.
+-- 1998).
+-- @tparam[opt] table given as for rtho; every = 1, carry = 0
+-- @treturn method
+function method.one_step(given) return along("one_step", given, { every = 1, carry = 0 }) end
+
+--- MARTHE (Donini et al. 2020): between the two, Z_t = carry A_t Z_{t-1} + B_t.
+-- @tparam[opt] table given as for rtho; every = 1, carry = 0.9
+-- @treturn method
+function method.marthe(given) return along("marthe", given, { every = 1, carry = 0.9 }) end
+
 return method

@@ -18,6 +18,7 @@ local method = require "hyla.method"
 local names = require "hyla.names"
 local number = require "hyla.number"
 local options = require "hyla.options"
+local realtime = require "hyla.realtime"
 local site = require "hyla.site"
 local tensor = require "hyla.tensor"
 local trace = require "hyla.trace"
@@ -93,6 +94,7 @@ local function new(given)
     programs = setmetatable({}, { __mode = "k" }),     -- an expression's goes with it
     applied = setmetatable({}, { __mode = "k" }),      -- the same, for weights that are given
     improve = o.improve or false, hyper_steps = o.improve and o.improve.steps or false, unfinished = false,
+    diverged = false,                                  -- the last piece of work met a value that is not finite
     method = o.method or method.reverse(), handles = {}, current = false, steps = total_steps(segments),
   }
   for i, leaf in ipairs(laid.states) do self.position[leaf] = i end
@@ -165,12 +167,20 @@ end
 -- Passes a status on, noting whether the work can go on.
 local function finish(self, kind, status)
   self.unfinished = status == C.HYLA_EINTR and kind
+  self.diverged = status == C.HYLA_ENONFINITE
   check(status)
 end
 
 local function want_current(self, what)
   if not self.current then site.fail("%s: nothing is trained yet; :train() or :hypergradient() comes first", what) end
   return self.current
+end
+
+--- One training whose hyperparameters are improved on the way, where the method is hyla.rtho or one of its kin.
+-- @treturn Realtime at its first step: see hyla.realtime
+function methods:realtime()
+  self.unfinished = false
+  return realtime.new(self, { start = start, finish = finish })
 end
 
 --- Goes back to step 0 of plain training, at the current lambda.

@@ -1,0 +1,137 @@
+--- The real-time loop: one training; at the end of every hyperbatch the partial hypergradient, the watched values, an
+-- update of the hyperparameters and projection. It ends with training, by the early-stopping rule, by itself when the
+-- learning rate is held at 0, or where training diverges: what was reached before is not lost.
+--
+-- The state is a plain table that a checkpoint keeps whole; the loop goes on from it to the same bits:
+--   iteration  updates done; training: step, states, tangents; hypers, improver: lambda and the accessories
+--   series     a row a hyperbatch: iteration, step, response, scalar hyperparameters, watched numbers, all before its
+--              update; best: the row's figures, lambda and weights where the early-stopping value was best
+--   positive, held    the natural stop: the learning rate has been positive; hyperbatches at 0 since
+-- @module hyla.run.realtime
+local progress = require "hyla.report.progress"
+local stopper = require "hyla.run.stopper"
+
+local SHARE = 0.02   -- of the time, at most, for checkpoints: they hold the tangents, and may be large
+
+local function values_of_hypers(p)
+  local values = {}
+  for _, hyper in ipairs(p.hypers) do
+    values[hyper.name] = #hyper.shape == 0 and hyper.value:item() or hyper.value:clone()
+  end
+  return values
+end
+
+local function row_of(state, step, response, p, watched)
+  local row = { iteration = state.iteration, step = step, response = response }
+  for name, value in pairs(values_of_hypers(p)) do row[name] = type(value) == "number" and value or nil end
+  for name, value in pairs(watched) do
+    if type(value) == "number" then row[name] = value end
+  end
+  for name, value in pairs(row) do
+    if value ~= value or math.abs(value) == math.huge then
+      error(("hyperbatch %d: '%s' is %s"):format(state.iteration, name, tostring(value)), 0)
+    end
+  end
+  return row
+end
+
+local function keep_best(state, settings, row, p, watched)
+  local rule = settings.early_stop
+  if rule and not row[rule.watch] then
+    error(("early_stop: '%s' is no number that the problem watches"):format(rule.watch), 0)
+  end
+  if not rule or stopper.better(rule, state.best and state.best.row[rule.watch], row[rule.watch]) then
+    state.best = {
+      iteration = row.iteration, row = row, values = watched, hypers = values_of_hypers(p),
+      weights = rule and settings.weights and p:weights() or nil,
+    }
+  end
+end
+
+-- The learning rate, having been positive, has been held at 0 for long enough.
+local function stopped_by_itself(state, method, p)
+  if not method.rate then return false end
+  local hyper = p.hypers[method.rate]
+  if not hyper then error(("%s: rate: '%s' is no hyperparameter"):format(method.kind, method.rate), 0) end
+  local positive = hyper.value:max():item() > 0
+  state.positive = state.positive or positive
+  state.held = state.positive and not positive and (state.held or 0) + 1 or 0
+  return state.held >= method.patience
+end
+
+local function capture(state, p, training, improver)
+  state.hypers, state.improver, state.training = values_of_hypers(p), improver:state(), training:state()
+end
+
+-- Saves now and then, so that saving takes a small share of the time.
+local function saver(on)
+  local due, last = 0, progress.clock()
+  return function(state, now, fill)
+    if not now and progress.clock() - last < due then return end
+    local began = progress.clock()
+    fill()
+    on.save(state)
+    last = progress.clock()
+    due = (last - began) / SHARE
+  end
+end
+
+--- Runs the loop.
+-- @tparam problem p whose method is hyla.rtho or one of its kin
+-- @tparam table settings steps: updates at most; early_stop: from stopper.rule, or nil; weights: keep those of the best
+-- @tparam table|nil state as `save` was given it, to go on from there
+-- @tparam table on save(state); progress(done, row): after every hyperbatch
+-- @treturn table outcome: hypers (last lambda, or with early_stop the best), iteration, response and values there;
+--   iterations (updates done), step (steps of training), stopped ("steps", "patience", "rate" when the learning rate
+--   stayed at 0, or "diverged" with `message`), weights where asked for, series
+return function(p, settings, state, on)
+  local method, rule = p.method, settings.early_stop
+  if state then p:set(state.hypers) end
+  local training, improver = p:realtime(), p:improver()
+  if state then
+    training:restore(state.training)
+    improver:restore(state.improver)
+  else
+    state = { iteration = 0, series = {} }
+  end
+  local save, stopped, message = saver(on), nil, nil
+  local function fill() capture(state, p, training, improver) end
+
+  -- To the end of the hyperbatch. An interrupt keeps where it came.
+  local function advance()
+    local ok, words = pcall(training.advance, training, method.every - training:step() % method.every)
+    if ok then return true end
+    if not p.diverged then
+      if p.unfinished then save(state, true, fill) end
+      error(words, 0)
+    end
+    if not state.best then error(words, 0) end
+    stopped, message = "diverged", words
+  end
+
+  while advance() do
+    local last = training:step() >= p.steps or state.iteration >= settings.steps
+    local g, response = training:partial()
+    local watched = p:watch()
+    local row = row_of(state, training:step(), response, p, watched)
+    state.series[#state.series + 1] = row
+    keep_best(state, settings, row, p, watched)
+    on.progress(state.iteration, row)
+    stopped = rule and stopper.done(rule, state.best.iteration, state.iteration) and "patience" or last and "steps"
+    if stopped then break end
+    improver:step(g)
+    training:update()
+    state.iteration = state.iteration + 1
+    if stopped_by_itself(state, method, p) then
+      stopped = "rate"
+      break
+    end
+    save(state, false, fill)
+  end
+  local best = state.best
+  return {
+    hypers = best.hypers, iteration = best.iteration, response = best.row.response, values = best.values,
+    iterations = state.iteration, step = training:step(), stopped = stopped, message = message, series = state.series,
+    weights = settings.weights and (best.weights or stopped ~= "diverged" and p:weights()) or nil,
+  }
+end
