@@ -264,7 +264,9 @@ static int choose_groups(forward *r, bool must, int *k) {
     return hy_fail(HYLA_ENOMEM, NULL, "forward: a tangent needs %.0f bytes, and %.0f are allowed", each, there);
   *k = most < MOST_TOGETHER ? (int)most : MOST_TOGETHER;
   if (r->m < *k) *k = (int)r->m;
-  double rounded = ceil((double)r->m / *k) * *k * (double)state_bytes(r) + *k * (double)hyper_bytes(r);
+  int64_t n = (r->m + *k - 1) / *k;
+  *k = (int)((r->m + n - 1) / n); /* groups of much the same size: few directions that are nobody's */
+  double rounded = (double)n * *k * (double)state_bytes(r) + *k * (double)hyper_bytes(r);
   r->along = r->m <= *k || (rounded <= there && (must || r->memory > 0 || all <= most_unasked));
   if (must && !r->along)
     return hy_fail(HYLA_ENOMEM, NULL,

@@ -77,7 +77,9 @@ function method.forward(given)
   }
 end
 
-local carry = { expected = "a share from 0 to 1", is = function(v) return type(v) == "number" and v >= 0 and v <= 1 end }
+local carry = {
+  expected = "a share from 0 to 1", is = function(v) return type(v) == "number" and v >= 0 and v <= 1 end,
+}
 
 -- Methods that go along with training.
 local function along(kind, given, defaults)

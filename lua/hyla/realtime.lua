@@ -32,7 +32,8 @@ local function new(p, hooks)
   if not p.outer then site.fail("realtime: the problem has no outer objective") end
   if #p.hypers == 0 then site.fail("realtime: the problem has no hyperparameter") end
   if not p.method.every then
-    site.fail("realtime: the problem's method is %s; method = hyla.rtho { ... } goes along with training", p.method.kind)
+    site.fail("realtime: the problem's method is %s; method = hyla.rtho { ... } goes along with training",
+              p.method.kind)
   end
   return setmetatable({ problem = p, hooks = hooks, handle = hooks.start(p, p.method.kind) }, Realtime)
 end
@@ -64,7 +65,8 @@ function Realtime:partial()
   return by_name, f[0]
 end
 
--- A running cost begins anew with each hyperbatch, and its tangents: what is improved is the cost since the last update.
+-- A running cost begins anew with each hyperbatch, and its tangents: what is improved is the cost since the last
+-- update.
 local function clear_cost(self)
   local p = self.problem
   local at
