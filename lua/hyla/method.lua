@@ -115,4 +115,16 @@ function method.one_step(given) return along("one_step", given, { every = 1, car
 -- @treturn method
 function method.marthe(given) return along("marthe", given, { every = 1, carry = 0.9 }) end
 
+--- The methods whose hypergradient is exact, for checks: each { name, make = function(about) -> method, or nil and why
+-- it does not hold }; a method may have `rounding`, how far from others its own arithmetic brings it, relative. What it
+-- is about: { size = components of the hyperparameters, steps = T, state_bytes = of one state in float64, tangents =
+-- the most that are worth running, train = the dynamics, or a list }.
+method.exact = {
+  { name = "reverse", make = function() return method.reverse() end },
+  { name = "forward", make = function(about)
+    if about.size <= about.tangents then return method.forward() end
+    return nil, ("%d tangents, one for each component of the hyperparameters"):format(about.size)
+  end },
+}
+
 return method

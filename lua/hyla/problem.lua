@@ -6,8 +6,8 @@
 -- @module hyla.problem
 local ffi = require "ffi"
 local assemble = require "hyla.assemble"
+local checks = require "hyla.check"
 local cost = require "hyla.cost"
-local differences = require "hyla.differences"
 local dynamics = require "hyla.dynamics"
 local engine = require "hyla.ffi"
 local improver = require "hyla.improver"
@@ -22,6 +22,7 @@ local realtime = require "hyla.realtime"
 local site = require "hyla.site"
 local tensor = require "hyla.tensor"
 local trace = require "hyla.trace"
+local training = require "hyla.training"
 require "hyla.functions"                               -- arithmetic with tensors
 local C, check = engine.C, engine.check
 
@@ -50,29 +51,12 @@ local function want_scalar(what, e)
   site.fail("problem: expected %s to be one real number, got %s; :mean() or :sum() makes it one", what, tostring(e))
 end
 
-local function segments_of(train)
-  local function fits(d) return dynamics.is(d) or dynamics.is_transition(d) end
-  local list = fits(train) and { train } or train
-  for i, d in ipairs(list) do
-    if not fits(d) then site.fail("problem: train: expected a dynamics as element %d, got a %s", i, type(d)) end
-    if not d.steps then site.fail_at(d.site, "%s: option 'steps' is missing, which training needs", d.kind) end
-  end
-  if #list == 0 then site.fail("problem: train: expected a dynamics such as hyla.gd { rate = 0.1, steps = 100 }") end
-  return list
-end
-
 local function watched(watch)
   local list = {}
   for _, name in ipairs(names.keys(watch)) do
     list[#list + 1] = trace.lift("watch '" .. name .. "'", watch[name])
   end
   return list
-end
-
-local function total_steps(segments)
-  local steps = 0
-  for _, d in ipairs(segments) do steps = steps + d.steps end
-  return steps
 end
 
 --- Builds a problem.
@@ -84,7 +68,7 @@ local function new(given)
   for _, what in ipairs { "inner", "outer", "cost" } do
     if o[what] then want_scalar(what, o[what]) end
   end
-  local segments = segments_of(o.train)
+  local segments = training.stretches(o.train)
   local laid = layout.new {
     inner = o.inner, outer = o.outer, cost = o.cost, watch = watched(o.watch), segments = segments, dtype = o.dtype,
   }
@@ -95,7 +79,7 @@ local function new(given)
     applied = setmetatable({}, { __mode = "k" }),      -- the same, for weights that are given
     improve = o.improve or false, hyper_steps = o.improve and o.improve.steps or false, unfinished = false,
     diverged = false,                                  -- the last piece of work met a value that is not finite
-    method = o.method or method.reverse(), handles = {}, current = false, steps = total_steps(segments),
+    method = o.method or method.reverse(), handles = {}, current = false, steps = training.steps(segments),
   }
   for i, leaf in ipairs(laid.states) do self.position[leaf] = i end
   self.hypers, self.frozen, self.notes = assemble.hypers(laid, dynamics.domains(segments), o.dtype)
@@ -350,18 +334,32 @@ function methods:improver()
   return improver.new(self.improve, self)
 end
 
---- Compares the hypergradient at the current lambda with central differences, in float64: see hyla.differences.
--- @tparam[opt] table given
--- @treturn table report
-function methods:check(given)
-  local changed = {}
-  for key, value in pairs(self.definition) do changed[key] = value end
-  changed.dtype = "float64"
-  local twin = new(changed)
-  for _, list in ipairs { self.hypers, self.frozen } do
-    for _, hyper in ipairs(list) do twin:place { [hyper.name] = hyper.value } end
+--- A problem like this one, with some of it changed: at the same hyperparameters, and at the same warm start.
+-- @tparam table changes fields of hyla.problem by name, such as method or dtype; steps = a shorter T, shared out among
+--   the stretches of training (each keeps at least one step)
+-- @treturn problem
+function methods:with(changes)
+  local definition = {}
+  for key, value in pairs(self.definition) do definition[key] = value end
+  for key, value in pairs(changes) do
+    if key ~= "steps" then definition[key] = value end
   end
-  return differences.check(twin, given)
+  if changes.steps then definition.train = training.shortened(definition.train, changes.steps) end
+  local other = new(definition)
+  for _, list in ipairs { self.hypers, self.frozen } do
+    for _, hyper in ipairs(list) do other:place { [hyper.name] = hyper.value } end
+  end
+  if self.warm then other:start_from(self.warm) end
+  return other
+end
+
+--- Compares the methods at the current lambda with each other and with central differences, in float64, and says what
+-- each costs: see hyla.check.
+-- @tparam[opt] table given
+-- @treturn table report; tostring is readable
+function methods:check(given)
+  local result = checks.check(self, given)
+  return result
 end
 
 --- Bytes that the work of a kind holds at its largest.

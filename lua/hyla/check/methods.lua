@@ -1,0 +1,107 @@
+--- The methods that a check compares, each on the problem itself: its hypergradient in float64, and what it costs.
+-- @module hyla.check.methods
+local clock = require("hyla.report.progress").clock
+local method = require "hyla.method"
+local names = require "hyla.names"
+local site = require "hyla.site"
+
+local methods = {}
+
+-- ---- which ----
+
+local function facts_of(p, steps, o)
+  local size, state = 0, 0
+  for _, hyper in ipairs(p.hypers) do size = size + hyper.size end
+  for _, leaf in ipairs(p.layout.states) do state = state + leaf.size end
+  return { size = size, steps = steps, state_bytes = 8 * state, tangents = o.components, train = p.definition.train }
+end
+
+-- What a method is called: its kind and the settings that are not the usual ones.
+local function title(m)
+  local words = {}
+  for _, key in ipairs(names.keys(m.settings or {})) do
+    local value = m.settings[key]
+    if value and value ~= 0 then words[#words + 1] = ("%s = %s"):format(key, tostring(value)) end
+  end
+  return #words > 0 and ("%s { %s }"):format(m.kind, table.concat(words, ", ")) or m.kind
+end
+
+local function entry_named(name)
+  local known = {}
+  for _, entry in ipairs(method.exact) do
+    if entry.name == name then return entry end
+    known[#known + 1] = entry.name
+  end
+  site.fail("check: unknown method '%s'%s; the methods are: %s", tostring(name), names.hint(tostring(name), known),
+            table.concat(known, ", "))
+end
+
+local function asked_for(list, facts)
+  local chosen = {}
+  facts.tangents = math.huge
+  for i, each in ipairs(list) do
+    if type(each) == "table" and type(each.new) == "function" then
+      chosen[i] = { name = title(each), method = each }
+    else
+      local m, why = entry_named(each).make(facts)
+      if not m then site.fail("check: the method '%s' does not hold here: %s", each, why) end
+      chosen[i] = { name = each, method = m }
+    end
+  end
+  return chosen
+end
+
+--- The methods to compare: those that were asked for, or the problem's own and every exact one that holds for it.
+-- @tparam problem p
+-- @tparam number steps that the check trains for
+-- @tparam table o { methods = list of names and methods, or nil; components = the most tangents that are run unasked }
+-- @treturn {entry,...} name, and method or left_out = why it is not run
+function methods.choose(p, steps, o)
+  local facts = facts_of(p, steps, o)
+  if o.methods then return asked_for(o.methods, facts) end
+  local own = { name = title(p.method), method = p.method }
+  local chosen = { own }
+  for _, entry in ipairs(method.exact) do
+    if entry.name ~= own.name then
+      local m, why = entry.make(facts)
+      chosen[#chosen + 1] = { name = entry.name, method = m, left_out = not m and why or nil }
+    end
+  end
+  return chosen
+end
+
+-- ---- what they cost ----
+
+-- Short work is measured several times, the fastest counts: the first run warms caches and threads.
+local LONG_ENOUGH, MOST = 0.05, 10
+
+local function seconds_of(work)
+  local best, total, runs = math.huge, 0, 0
+  repeat
+    local begun = clock()
+    work()
+    local taken = clock() - begun
+    best, total, runs = math.min(best, taken), total + taken, runs + 1
+  until total >= LONG_ENOUGH or runs >= MOST
+  return best
+end
+
+--- Measures the methods on the problem in its own dtype.
+-- @tparam problem p
+-- @tparam number steps
+-- @tparam {entry,...} chosen filled: seconds (of a hypergradient), ratio (to plain training), bytes (held at the most)
+-- @treturn number seconds of plain training
+function methods.measure(p, steps, chosen)
+  local plain = p:with { steps = steps }
+  local training = seconds_of(function() plain:train() end)
+  for _, entry in ipairs(chosen) do
+    if entry.method then
+      local twin = p:with { steps = steps, method = entry.method }
+      entry.seconds = seconds_of(function() twin:hypergradient() end)
+      entry.ratio, entry.bytes = entry.seconds / training, twin:bytes()
+    end
+  end
+  return training
+end
+
+return methods
