@@ -92,7 +92,11 @@ local function between_methods(result, hypers, o)
       local worst = compare_all(hypers, entry.gradient, first.gradient, rounding)
       entry.off, worst.against = entry == first and result.worst or worst.ratio, first.name
       worst.method, worst.relative = entry.name, rounding
-      if worst.ratio > 1 then result.wrong[#result.wrong + 1] = worst end
+      if entry.approximates then
+        entry.worst = worst
+      elseif worst.ratio > 1 then
+        result.wrong[#result.wrong + 1] = worst
+      end
     end
   end
 end
@@ -146,6 +150,13 @@ local function notes_of(result, hypers, o)
     for _, value in ipairs(flat(gradient[hyper.name])) do zero = zero and value == 0 end
     if zero then notes[#notes + 1] = ("the hypergradient of %s is exactly 0 here"):format(hyper.name) end
   end
+  for _, entry in ipairs(result.methods) do
+    local worst = entry.worst
+    if worst then
+      notes[#notes + 1] = ("%s approximates: %s; worst %s, %.6g in the place of %.6g"):format(entry.name,
+        entry.approximates, place(worst), worst.got, worst.expected)
+    end
+  end
   if result.shorter > 0 then
     notes[#notes + 1] = ("%d of %d central differences agree at a shorter step than %s alone: a kink or a sharp bend "
       .. "lies within it"):format(result.shorter, #result.rows, number.short(o.step))
@@ -185,7 +196,7 @@ function Result:__tostring()
   for _, entry in ipairs(self.methods) do
     if entry.gradient then
       rows[#rows + 1] = {
-        method = entry.name, ["of bound"] = number.short(entry.off, 2),
+        method = entry.name, ["of bound"] = entry.worst and "-" or number.short(entry.off, 2),
         seconds = entry.seconds and number.short(entry.seconds, 3), memory = entry.bytes and number.size(entry.bytes),
         ["x training"] = entry.ratio and number.short(entry.ratio, 3),
       }

@@ -60,6 +60,9 @@ function method.reverse(given)
   local memory, last = budget("reverse", o.memory), o.truncate or 0
   return {
     kind = "reverse", settings = { memory = memory, truncate = o.truncate },
+    approximates = function(steps)
+      return last > 0 and last < steps and ("it sweeps the last %d of %d steps"):format(last, steps) or nil
+    end,
     new = function(problem) return made(C.hyla_reverse_new, problem, memory, last) end,
   }
 end
@@ -116,11 +119,17 @@ function method.one_step(given) return along("one_step", given, { every = 1, car
 function method.marthe(given) return along("marthe", given, { every = 1, carry = 0.9 }) end
 
 --- The methods whose hypergradient is exact, for checks: each { name, make = function(about) -> method, or nil and why
--- it does not hold }; a method may have `rounding`, how far from others its own arithmetic brings it, relative. What it
--- is about: { size = components of the hyperparameters, steps = T, state_bytes = of one state in float64, tangents =
--- the most that are worth running, train = the dynamics, or a list }.
+-- it does not hold }; a method may have `rounding`, how far from others its own arithmetic brings it, relative, and
+-- `approximates`, a function of T that says why its hypergradient is another one, or nil. What it is about: { size =
+-- components of the hyperparameters, steps = T, state_bytes = of one state in float64, tangents = the most that are
+-- worth running, train = the dynamics, or a list }.
 method.exact = {
   { name = "reverse", make = function() return method.reverse() end },
+  { name = "checkpointed", make = function(about)
+    local states = 3 + math.ceil(math.log(about.steps) / math.log(2))
+    return method.reverse { memory = states * (about.state_bytes + 8) }
+  end },
+  { name = "truncated at T", make = function(about) return method.reverse { truncate = about.steps } end },
   { name = "forward", make = function(about)
     if about.size <= about.tangents then return method.forward() end
     return nil, ("%d tangents, one for each component of the hyperparameters"):format(about.size)

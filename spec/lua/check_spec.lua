@@ -118,6 +118,21 @@ describe("a check", function()
     assert.equal(T, setup():check { steps = 1000, costs = false }.steps)
   end)
 
+  it("compares a method that approximates, without judging it", function()
+    local result = setup { method = hyla.reverse { truncate = 2 } }:check { costs = false }
+    assert.matches("note: reverse { truncate = 2 } approximates: it sweeps the last 2 of 6 steps; worst c, %S+ in the "
+      .. "place of %S+", tostring(result))
+    assert.equal("reverse", result.methods[1].name)
+    -- With K = T it is exact, and judged.
+    local whole = setup { method = hyla.reverse { truncate = T } }:check { costs = false }
+    assert.equal("reverse { truncate = 6 }", whole.methods[1].name)
+    assert.is_nil(whole.methods[1].worst)
+    -- Alone there is nothing to compare it with but central differences.
+    local p = setup()
+    assert.matches("by reverse { truncate = 2 }, central differences give",
+                   mistake(function() p:check { methods = { hyla.reverse { truncate = 2 } } } end))
+  end)
+
   it("goes on from a warm start", function()
     local p = setup()
     p:start_from { w = hyla.tensor(3) }

@@ -14,7 +14,7 @@ describe("the command", function()
     assert.matches("^hyla %d+%.%d+%.%d+\n$", r.out)
     r = run "./hyla --help"
     assert.equal(0, r.code)
-    for _, command in ipairs { "run", "resume", "list", "data", "bench", "test", "setup" } do
+    for _, command in ipairs { "run", "resume", "list", "check", "data", "bench", "test", "setup" } do
       assert.matches("\n   [%w ]*" .. command, r.out)
     end
     r = run "./hyla help run"
@@ -27,7 +27,7 @@ describe("the command", function()
     assert.equal(2, r.code)
     assert.equal("", r.out)
     assert.matches("unknown command 'rnu'; did you mean 'run'?", r.err, 1, true)
-    assert.matches("bench, data, help, list, resume, run, test", r.err)
+    assert.matches("bench, check, data, help, list, resume, run, test", r.err)
     for _, words in ipairs { "run", "resume", "run x --treads 2", "run x --threads 0", "--frobnicate", "-e" } do
       assert.equal(2, run("./hyla " .. words).code, words)
     end

@@ -9,11 +9,13 @@ local methods = {}
 
 -- ---- which ----
 
+local ALIGNED = 64   -- bytes at which each part of a state begins
+
 local function facts_of(p, steps, o)
   local size, state = 0, 0
   for _, hyper in ipairs(p.hypers) do size = size + hyper.size end
-  for _, leaf in ipairs(p.layout.states) do state = state + leaf.size end
-  return { size = size, steps = steps, state_bytes = 8 * state, tangents = o.components, train = p.definition.train }
+  for _, leaf in ipairs(p.layout.states) do state = state + ALIGNED * math.ceil(8 * leaf.size / ALIGNED) end
+  return { size = size, steps = steps, state_bytes = state, tangents = o.components, train = p.definition.train }
 end
 
 -- What a method is called: its kind and the settings that are not the usual ones.
@@ -36,16 +38,21 @@ local function entry_named(name)
             table.concat(known, ", "))
 end
 
+-- A method as a check sees it. One that approximates is compared, but judged by nobody.
+local function entry_of(name, m, steps)
+  return { name = name, method = m, approximates = m.approximates and m.approximates(steps) or nil }
+end
+
 local function asked_for(list, facts)
   local chosen = {}
   facts.tangents = math.huge
   for i, each in ipairs(list) do
     if type(each) == "table" and type(each.new) == "function" then
-      chosen[i] = { name = title(each), method = each }
+      chosen[i] = entry_of(title(each), each, facts.steps)
     else
       local m, why = entry_named(each).make(facts)
       if not m then site.fail("check: the method '%s' does not hold here: %s", each, why) end
-      chosen[i] = { name = each, method = m }
+      chosen[i] = entry_of(each, m, facts.steps)
     end
   end
   return chosen
@@ -55,18 +62,21 @@ end
 -- @tparam problem p
 -- @tparam number steps that the check trains for
 -- @tparam table o { methods = list of names and methods, or nil; components = the most tangents that are run unasked }
--- @treturn {entry,...} name, and method or left_out = why it is not run
+-- @treturn {entry,...} name, and method or left_out = why it is not run; approximates = why its hypergradient is not
+--   exact; an exact one is first, unless none was asked for
 function methods.choose(p, steps, o)
   local facts = facts_of(p, steps, o)
   if o.methods then return asked_for(o.methods, facts) end
-  local own = { name = title(p.method), method = p.method }
-  local chosen = { own }
+  local own = entry_of(title(p.method), p.method, steps)
+  local chosen = {}
+  if not own.approximates then chosen[1] = own end
   for _, entry in ipairs(method.exact) do
     if entry.name ~= own.name then
       local m, why = entry.make(facts)
-      chosen[#chosen + 1] = { name = entry.name, method = m, left_out = not m and why or nil }
+      chosen[#chosen + 1] = m and entry_of(entry.name, m, steps) or { name = entry.name, left_out = why }
     end
   end
+  if own.approximates then chosen[#chosen + 1] = own end
   return chosen
 end
 
