@@ -170,7 +170,7 @@ local function count(n, word) return ("%d %s%s"):format(n, word, n == 1 and "" o
 
 local function agreeing(result)
   local n = 0
-  for _, entry in ipairs(result.methods) do n = n + (entry.gradient and 1 or 0) end
+  for _, entry in ipairs(result.methods) do n = n + (entry.gradient and not entry.worst and 1 or 0) end
   local along = result.rows[1].name == "direction" and "direction" or "component"
   return ("agrees: %s, central differences (%s)%s; worst %s at %s of its bound"):format(
     count(n, "method"), count(#result.rows, along),

@@ -95,6 +95,9 @@ local function along(kind, given, defaults)
   return {
     kind = kind, every = o.every, rate = o.rate, patience = o.patience,
     settings = { memory = memory, every = o.every, carry = o.carry },
+    approximates = function()
+      return o.carry < 1 and ("it carries %.9g of the tangents on"):format(o.carry) or nil
+    end,
     new = function(problem) return made(C.hyla_realtime_new, problem, memory, o.carry) end,
   }
 end
@@ -118,6 +121,14 @@ function method.one_step(given) return along("one_step", given, { every = 1, car
 -- @treturn method
 function method.marthe(given) return along("marthe", given, { every = 1, carry = 0.9 }) end
 
+-- Where tangents are too many, a method with one for each component is left out.
+local function tangents(make)
+  return function(about)
+    if about.size <= about.tangents then return make() end
+    return nil, ("%d tangents, one for each component of the hyperparameters"):format(about.size)
+  end
+end
+
 --- The methods whose hypergradient is exact, for checks: each { name, make = function(about) -> method, or nil and why
 -- it does not hold }; a method may have `rounding`, how far from others its own arithmetic brings it, relative, and
 -- `approximates`, a function of T that says why its hypergradient is another one, or nil. What it is about: { size =
@@ -130,10 +141,8 @@ method.exact = {
     return method.reverse { memory = states * (about.state_bytes + 8) }
   end },
   { name = "truncated at T", make = function(about) return method.reverse { truncate = about.steps } end },
-  { name = "forward", make = function(about)
-    if about.size <= about.tangents then return method.forward() end
-    return nil, ("%d tangents, one for each component of the hyperparameters"):format(about.size)
-  end },
+  { name = "forward", make = tangents(method.forward) },
+  { name = "rtho", make = tangents(method.rtho) },
 }
 
 return method
