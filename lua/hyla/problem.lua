@@ -78,7 +78,6 @@ local function new(given)
     programs = setmetatable({}, { __mode = "k" }),     -- an expression's goes with it
     applied = setmetatable({}, { __mode = "k" }),      -- the same, for weights that are given
     improve = o.improve or false, hyper_steps = o.improve and o.improve.steps or false, unfinished = false,
-    diverged = false,                                  -- the last piece of work met a value that is not finite
     method = o.method or method.reverse(), handles = {}, current = false, steps = training.steps(segments),
   }
   for i, leaf in ipairs(laid.states) do self.position[leaf] = i end
@@ -151,7 +150,6 @@ end
 -- Passes a status on, noting whether the work can go on.
 local function finish(self, kind, status)
   self.unfinished = status == C.HYLA_EINTR and kind
-  self.diverged = status == C.HYLA_ENONFINITE
   check(status)
 end
 

@@ -206,7 +206,6 @@ describe("real-time updates", function()
     local ok, message = pcall(training.advance, training, 59)
     assert.is_false(ok)
     assert.matches("^training, or its tangents, diverged at step %d+ of 60 .*not finite", message)
-    assert.is_true(p.diverged)
   end)
 
   it("take as much memory for many steps as for few", function()

@@ -215,7 +215,8 @@ describe("restarts", function()
       improve = hyla.gd { rate = 0.1 }, watch = { a = a, b = b },
     }
     local from = require "hyla.run.candidates".drawn("optimise", { a = hyla.distribution.uniform(0.1, 1) }, 1)
-    local outcome = require "hyla.run.restarts"(p, { restarts = 3, steps = 2, from = from }, nil,
+    local outcome = require "hyla.run.restarts"(p, { restarts = 3, steps = 2, from = from,
+      loop = require "hyla.run.optimise" }, nil,
       { save = function() end, progress = function() end })
     for _, row in ipairs(outcome.series) do
       if row.iteration == 0 then assert.equal(0.25, row.b) else assert.is_true(row.b ~= 0.25) end

@@ -5,6 +5,7 @@ local C = require("hyla.ffi").C
 local candidates = require "hyla.run.candidates"
 local options = require "hyla.options"
 local optimise = require "hyla.run.optimise"
+local realtime = require "hyla.run.realtime"
 local report = require "hyla.report"
 local restarts = require "hyla.run.restarts"
 local search = require "hyla.run.search"
@@ -140,7 +141,7 @@ end
 
 local optimise_fields = {
   steps = options.count, early_stop = { kind = "table" }, restarts = options.count, draw = { kind = "table" },
-  seed = options.seed,
+  seed = options.seed, weights = { kind = "boolean", default = false },
 }
 
 -- The start values of restarts; nil without restarts.
@@ -155,12 +156,14 @@ end
 --- Hyper-iterations: at each the hypergradient, the watched values, an update of the hyperparameters and projection.
 -- After the last update the result is looked at once more, so n of them give n + 1 rows of the series. With restarts
 -- all of this begins anew from drawn hyperparameters, and the best result is kept: by the value that early_stop
--- watches, or else by the response. A restart that diverges is recorded as failed.
+-- watches, or else by the response. A restart that diverges is recorded as failed. Where the problem's method goes
+-- along with training (hyla.rtho), it is one training and its hyperbatches: see hyla.run.realtime.
 -- @tparam string name of the stage and of its series
 -- @param problem a problem, or a function that gives one (lab:problem)
 -- @tparam[opt] table settings steps: hyper-iterations (default: those of `improve`);
 --   early_stop = {watch =, goal =, patience =}: see hyla.run.stopper; with it the best lambda is the outcome's;
---   restarts = n, draw = { name = distribution } and seed: hyperparameters not drawn begin at their initial value
+--   restarts = n, draw = { name = distribution } and seed: hyperparameters not drawn begin at their initial value;
+--   weights = true keeps the weights that a real-time training ends with (with early_stop: the best ones)
 -- @treturn table hypers (numbers or tensors by name), response, values, iteration: of the best; iterations, stopped,
 --   series; of restarts also restart (the best one), drawn (its first values), restarts, failed (a list of { restart,
 --   values, message })
@@ -169,13 +172,18 @@ function lab:optimise(name, problem, settings)
   local rule, from = settings.early_stop and stopper.rule(settings.early_stop), starts(settings)
   return staged(self, "optimise", name, function(state)
     local p = built(self, problem)
-    local steps = settings.steps or p.hyper_steps
+    local along = p.method.every
+    local steps = settings.steps or p.hyper_steps or along and math.ceil(p.steps / along)
     if not steps then error("how many hyper-iterations? neither the stage nor `improve` has steps = ...", 0) end
-    local loop, total = from and restarts or optimise, steps * (settings.restarts or 1)
+    local once, total = along and realtime or optimise, steps * (settings.restarts or 1)
+    local loop = from and restarts or once
     local done = state and (from and (state.restart - 1) * steps + (state.loop and state.loop.iteration or 0)
       or state.iteration) or 0
-    self.progress:begin(name, done, total, "hyper-iteration")
-    return loop(p, { steps = steps, early_stop = rule, restarts = settings.restarts, from = from }, state, {
+    self.progress:begin(name, done, total, along and "hyperbatch" or "hyper-iteration")
+    return loop(p, {
+      steps = steps, early_stop = rule, restarts = settings.restarts, from = from, loop = once,
+      weights = settings.weights,
+    }, state, {
       progress = function(now, row) self.progress:update(now, shown(row), rule and rule.watch) end,
       failed = function(restart, message)
         self.progress:say(("%s: restart %d failed: %s"):format(name, restart, message))

@@ -5,6 +5,7 @@
 --   series     a row a hyper-iteration: iteration, response and watched numbers, all at lambda before its update
 --   best       the row's figures and lambda where the early-stopping value was best (without a rule: the last)
 
+local row_of = require "hyla.run.row"
 local stopper = require "hyla.run.stopper"
 
 -- At the last lambda nothing is improved, so plain training is enough to see how good it is.
@@ -17,19 +18,6 @@ local function look(problem, last)
     g, response = problem:hypergradient()
   end
   return g, response, problem:watch()
-end
-
-local function row_of(iteration, response, watched)
-  local row = { iteration = iteration, response = response }
-  for name, value in pairs(watched) do
-    if type(value) == "number" then row[name] = value end
-  end
-  for name, value in pairs(row) do
-    if value ~= value or math.abs(value) == math.huge then
-      error(("hyper-iteration %d: '%s' is %s"):format(iteration, name, tostring(value)), 0)
-    end
-  end
-  return row
 end
 
 local function keep_best(state, rule, row, problem, watched)
@@ -65,7 +53,8 @@ return function(problem, settings, state, on)
   while true do
     local last = state.iteration >= settings.steps
     local g, response, watched = look(problem, last)
-    local row = row_of(state.iteration, response, watched)
+    local what = "hyper-iteration " .. state.iteration
+    local row = row_of(what, { iteration = state.iteration, response = response }, watched)
     state.series[#state.series + 1] = row
     keep_best(state, rule, row, problem, watched)
     on.progress(state.iteration, row)

@@ -8,31 +8,18 @@
 --              update; best: the row's figures, lambda and weights where the early-stopping value was best
 --   positive, held    the natural stop: the learning rate has been positive; hyperbatches at 0 since
 -- @module hyla.run.realtime
+local diverged = require "hyla.run.diverged"
 local progress = require "hyla.report.progress"
+local row_of = require "hyla.run.row"
 local stopper = require "hyla.run.stopper"
 
 local SHARE = 0.02   -- of the time, at most, for checkpoints: they hold the tangents, and may be large
 
-local function values_of_hypers(p)
-  local values = {}
-  for _, hyper in ipairs(p.hypers) do
-    values[hyper.name] = #hyper.shape == 0 and hyper.value:item() or hyper.value:clone()
-  end
-  return values
-end
-
-local function row_of(state, step, response, p, watched)
+-- The figures of a hyperbatch, at lambda before its update.
+local function figures(state, step, response, p, watched)
   local row = { iteration = state.iteration, step = step, response = response }
-  for name, value in pairs(values_of_hypers(p)) do row[name] = type(value) == "number" and value or nil end
-  for name, value in pairs(watched) do
-    if type(value) == "number" then row[name] = value end
-  end
-  for name, value in pairs(row) do
-    if value ~= value or math.abs(value) == math.huge then
-      error(("hyperbatch %d: '%s' is %s"):format(state.iteration, name, tostring(value)), 0)
-    end
-  end
-  return row
+  for name, value in pairs(p:lambda()) do row[name] = type(value) == "number" and value or nil end
+  return row_of("hyperbatch " .. state.iteration, row, watched)
 end
 
 local function keep_best(state, settings, row, p, watched)
@@ -42,7 +29,7 @@ local function keep_best(state, settings, row, p, watched)
   end
   if not rule or stopper.better(rule, state.best and state.best.row[rule.watch], row[rule.watch]) then
     state.best = {
-      iteration = row.iteration, row = row, values = watched, hypers = values_of_hypers(p),
+      iteration = row.iteration, row = row, values = watched, hypers = p:lambda(),
       weights = rule and settings.weights and p:weights() or nil,
     }
   end
@@ -60,7 +47,7 @@ local function stopped_by_itself(state, method, p)
 end
 
 local function capture(state, p, training, improver)
-  state.hypers, state.improver, state.training = values_of_hypers(p), improver:state(), training:state()
+  state.hypers, state.improver, state.training = p:lambda(), improver:state(), training:state()
 end
 
 -- Saves now and then, so that saving takes a small share of the time.
@@ -86,7 +73,7 @@ end
 --   stayed at 0, or "diverged" with `message`), weights where asked for, series
 return function(p, settings, state, on)
   local method, rule = p.method, settings.early_stop
-  if state then p:set(state.hypers) end
+  if state then p:place(state.hypers) end
   local training, improver = p:realtime(), p:improver()
   if state then
     training:restore(state.training)
@@ -97,30 +84,39 @@ return function(p, settings, state, on)
   local save, stopped, message = saver(on), nil, nil
   local function fill() capture(state, p, training, improver) end
 
+  -- Whether a piece of the work did not diverge; where nothing was seen before, that is an error.
+  local function finite(work, ...)
+    local _, words = diverged.or_result(work, ...)
+    if words and not state.best then error(words, 0) end
+    if words then stopped, message = "diverged", words end
+    return not words
+  end
+
   -- To the end of the hyperbatch. An interrupt keeps where it came.
   local function advance()
-    local ok, words = pcall(training.advance, training, method.every - training:step() % method.every)
-    if ok then return true end
-    if not p.diverged then
-      if p.unfinished then save(state, true, fill) end
-      error(words, 0)
-    end
-    if not state.best then error(words, 0) end
-    stopped, message = "diverged", words
+    local ok, result = pcall(finite, training.advance, training, method.every - training:step() % method.every)
+    if ok then return result end
+    if p.unfinished then save(state, true, fill) end
+    error(result, 0)
+  end
+
+  local function improve(g)
+    improver:step(g)
+    training:update()
   end
 
   while advance() do
     local last = training:step() >= p.steps or state.iteration >= settings.steps
-    local g, response = training:partial()
+    local g, response
+    if not finite(function() g, response = training:partial() end) then break end
     local watched = p:watch()
-    local row = row_of(state, training:step(), response, p, watched)
+    local row = figures(state, training:step(), response, p, watched)
     state.series[#state.series + 1] = row
     keep_best(state, settings, row, p, watched)
     on.progress(state.iteration, row)
     stopped = rule and stopper.done(rule, state.best.iteration, state.iteration) and "patience" or last and "steps"
     if stopped then break end
-    improver:step(g)
-    training:update()
+    if not finite(improve, g) then break end
     state.iteration = state.iteration + 1
     if stopped_by_itself(state, method, p) then
       stopped = "rate"

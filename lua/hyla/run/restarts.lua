@@ -8,7 +8,6 @@
 
 local candidates = require "hyla.run.candidates"
 local diverged = require "hyla.run.diverged"
-local optimise = require "hyla.run.optimise"
 local stopper = require "hyla.run.stopper"
 
 local response = { watch = "response", goal = "min" }
@@ -45,7 +44,7 @@ end
 local function run(problem, settings, state, on)
   local values = settings.from.at(state.restart)
   start(problem, settings, state.restart, values)
-  local outcome, message = diverged.or_result(optimise, problem, settings, state.loop, {
+  local outcome, message = diverged.or_result(settings.loop, problem, settings, state.loop, {
     progress = function(done, row)
       on.progress((state.restart - 1) * settings.steps + done, row)
     end,
@@ -66,7 +65,8 @@ end
 
 --- Runs the restarts.
 -- @tparam problem problem
--- @tparam table settings as for hyla.run.optimise, and restarts: how many; from: hyla.run.candidates
+-- @tparam table settings as for hyla.run.optimise, and restarts: how many; from: hyla.run.candidates; loop: what one
+--   restart runs, hyla.run.optimise or hyla.run.realtime
 -- @tparam table|nil state as `save` was given it, to go on from there
 -- @tparam table on as for hyla.run.optimise, and failed(restart, message)
 -- @treturn table the outcome of the best restart (hyla.run.optimise) with restart, drawn (its start values), restarts
