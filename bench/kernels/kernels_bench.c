@@ -70,6 +70,14 @@ static void gram_more(const work *w) {
 static void gemm(const work *w) {
   hy_kernel_gemm(false, false, w->n, w->m, w->k, w->y, w->m, w->x, w->k, w->w, w->m, HYLA_FLOAT32);
 }
+static void panels(const work *w) {
+  hy_kernel_panels_product(w->n, w->m, w->k, w->y, w->m, w->x, w->k, false, w->acc, HYLA_FLOAT32);
+}
+static void panels_turned(const work *w) {
+  hy_kernel_panels_product(w->n, w->m, w->k, w->y, w->m, w->x, w->n, true, w->acc, HYLA_FLOAT32);
+}
+static void pack(const work *w) { hy_kernel_pack_panels(w->k, w->m, w->acc, w->w, w->m, false, HYLA_FLOAT32); }
+static void pack_turned(const work *w) { hy_kernel_pack_panels(w->k, w->m, w->acc, w->w, w->k, true, HYLA_FLOAT32); }
 static void sparse_product(const work *w) { hy_sparse_rows_product(w->sparse, 0, w->n, w->m, w->y, w->m, w->w); }
 static void sparse_gram(const work *w) {
   for (int c = 0; c < 16; c++) hy_sparse_rows_gram(w->sparse, c, w->m, w->acc, w->g + w->n * c / 16 * w->m, w->m);
@@ -104,6 +112,21 @@ static void products(int64_t n, int64_t k, int64_t m) {
   report("rows_gram +=", gram_more, &t, flops, "GFLOP/s");
   report("gemm", gemm, &t, flops, "GFLOP/s");
   hy_free(x), hy_free(w), hy_free(g), hy_free(y), hy_free(acc);
+}
+
+/* n rows of A by B [k, m], in panels. */
+static void general(int64_t n, int64_t k, int64_t m) {
+  const int64_t columns = hy_kernel_panel_columns(HYLA_FLOAT32), packed = (m + columns - 1) / columns * columns * k;
+  float *x = numbers(n * k, 1), *w = numbers(k * m, 1), *y = hy_calloc((size_t)(n * m), sizeof *y);
+  float *acc = hy_calloc((size_t)packed, sizeof *acc);
+  const work t = {.n = n, .k = k, .m = m, .x = x, .w = w, .y = y, .acc = acc};
+  const double flops = 2.0 * (double)(n * k * m);
+  report("pack", pack, &t, (double)(k * m), "elements/ns");
+  report("pack turned", pack_turned, &t, (double)(k * m), "elements/ns");
+  report("panels", panels, &t, flops, "GFLOP/s");
+  report("panels turned", panels_turned, &t, flops, "GFLOP/s");
+  report("gemm", gemm, &t, flops, "GFLOP/s");
+  hy_free(x), hy_free(w), hy_free(y), hy_free(acc);
 }
 
 static void sparse(int64_t n, int64_t k, int64_t m, double density) {
@@ -145,6 +168,12 @@ int main(int count, char **word) {
   if (count > 1) wanted = word[1];
   printf("variant %s, float32, one thread\n", hy_kernel_variant());
   for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) products(shapes[i][0], shapes[i][1], shapes[i][2]);
+  general(50, 2000, 64);
+  general(200, 2000, 64);
+  general(50, 2000, 2000);
+  general(200, 2000, 2000);
+  general(16, 50, 2000);
+  general(56, 200, 2000);
   sparse(5000, 784, 10, .19);
   sparse(5000, 784, 1, .19);
   sparse(5000, 300, 10, .5);

@@ -98,6 +98,14 @@ void hy_kernel_rows_gram(int64_t n, int64_t k, int64_t m, void *acc, const void 
                          int64_t ldg, bool first, int dtype) {
   kernels(dtype)->rows_gram(n, k, m, acc, x, ldx, g, ldg, first);
 }
+int64_t hy_kernel_panel_columns(int dtype) { return kernels(dtype)->panel_columns(); }
+void hy_kernel_pack_panels(int64_t k, int64_t n, void *panels, const void *b, int64_t ldb, bool turned, int dtype) {
+  kernels(dtype)->pack_panels(k, n, panels, b, ldb, turned);
+}
+void hy_kernel_panels_product(int64_t m, int64_t n, int64_t k, void *y, int64_t ldy, const void *a, int64_t lda,
+                              bool turned, const void *panels, int dtype) {
+  kernels(dtype)->panels_product(m, n, k, y, ldy, a, lda, turned, panels);
+}
 void hy_sparse_rows_product(const hy_sparse *s, int64_t lo, int64_t hi, int64_t m, void *y, int64_t ldy,
                             const void *w) {
   kernels(s->dtype)->sparse_product(s, lo, hi, m, y, ldy, w);

@@ -23,6 +23,11 @@
     (int64_t n, int64_t k, int64_t m, void *y, int64_t ldy, const void *x, int64_t ldx, const void *wt))              \
   K(void, rows_gram,                                                                                                  \
     (int64_t n, int64_t k, int64_t m, void *acc, const void *x, int64_t ldx, const void *g, int64_t ldg, bool first)) \
+  K(int64_t, panel_columns, (void))                                                                                   \
+  K(void, pack_panels, (int64_t k, int64_t n, void *panels, const void *b, int64_t ldb, bool turned))                 \
+  K(void, panels_product,                                                                                             \
+    (int64_t m, int64_t n, int64_t k, void *y, int64_t ldy, const void *a, int64_t lda, bool turned,                  \
+     const void *panels))                                                                                             \
   K(void, sparse_product,                                                                                             \
     (const hy_sparse *s, int64_t lo, int64_t hi, int64_t m, void *y, int64_t ldy, const void *w))                     \
   K(void, sparse_gram, (const hy_sparse *s, int c, int64_t m, void *acc, const void *g, int64_t ldg))

@@ -16,16 +16,40 @@ static bool is_finite(const hy_item *it, const hy_block *b, int64_t lo, int64_t 
   return hy_kernel_finite((hi - lo) * it->row, hy_result(it, b, lo), it->shape.dtype);
 }
 
+/* A chain of maps goes through a few rows at a time, which stay in the first-level cache. */
+static int run_chain(const runner *r, int first, const hy_block *block) {
+  const hy_plan *p = &r->program->plan;
+  const hy_item *head = &p->item[p->order[first]];
+  hy_block b = *block;
+  for (; b.lo < block->hi; b.lo = b.hi) {
+    b.hi = b.lo + head->chain_rows < block->hi ? b.lo + head->chain_rows : block->hi;
+    for (int k = first; k < first + head->chain; k++) {
+      const hy_item *it = &p->item[p->order[k]];
+      int status = it->run(it, &b);
+      if (status) return status;
+    }
+  }
+  return 0;
+}
+
+static void look_at(runner *r, int k, const hy_block *b) {
+  const hy_item *it = &r->program->plan.item[r->program->plan.order[k]];
+  bool rows = r->phase->split == HY_ROWS;
+  if ((rows || b->hi == it->extent) && !is_finite(it, b, rows ? b->lo : 0, rows ? b->hi : it->rows) &&
+      (r->worst < 0 || k < r->worst))
+    r->worst = k;
+}
+
 static int run_items(runner *r, const hy_block *b) {
   const hy_plan *p = &r->program->plan;
-  for (int k = r->phase->first; k < r->phase->first + r->phase->n; k++) {
+  bool check = r->program->check;
+  for (int k = r->phase->first, end = k + r->phase->n; k < end;) {
     const hy_item *it = &p->item[p->order[k]];
-    int status = it->run(it, b);
+    bool chain = it->chain > 1 && !check;
+    int status = chain ? run_chain(r, k, b) : it->run(it, b);
     if (status) return status;
-    bool rows = r->phase->split == HY_ROWS;
-    if (r->program->check && (rows || b->hi == it->extent) &&
-        !is_finite(it, b, rows ? b->lo : 0, rows ? b->hi : it->rows) && (r->worst < 0 || k < r->worst))
-      r->worst = k;
+    if (check) look_at(r, k, b);
+    k += chain ? it->chain : 1;
   }
   return 0;
 }
@@ -39,6 +63,7 @@ static int run_unit(runner *r, int unit, int thread) {
   b.chunk_lo = lo;
   for (b.lo = lo; b.lo < hi; b.lo = b.hi) {
     b.hi = b.lo + ph->block < hi ? b.lo + ph->block : hi;
+    b.base = b.lo;
     int status = run_items(r, &b);
     if (status) return status;
   }

@@ -3,7 +3,8 @@
  *   rows      y [n, m] = A [n, k] B, A row-major, m few: split by rows of A
  *   gram      y [n, m] = X' G, X [k, n] row-major, m few, k long: partial sums over chunks of X's rows
  *   columns   n few and m many: the transposed problem y' = B' A' as one of the above
- *   tiles     everything else: BLAS on tiles of the result, whose sizes are a function of the shape
+ *   panels    other products of two matrices: our kernels on packed panels (lower_panels.c)
+ *   tiles     batches of products: BLAS on tiles of the result, whose sizes are a function of the shape
  *
  * A constant of low density in the place of A or X is packed as sparse rows, once. */
 #include "plan/plan.h"
@@ -238,6 +239,7 @@ static int lower_tiles(hy_plan *p, hy_ref r, hy_view x, bool tx, hy_view y, bool
   const hyla_shape *s = &p->graph->node[r].shape;
   int status = make_gemm_operand(p, r, &x);
   if (!status) status = make_gemm_operand(p, r, &y);
+  if (!status && s->rank == 2) return hy_lower_panels(p, r, &x, tx, &y, ty);
   hy_item *it = status ? NULL : hy_item_new(p, run_tiles, "matmul", s, HY_TILES);
   if (!it) return status ? status : HYLA_ENOMEM;
   int64_t m = s->dim[s->rank - 2], n = s->dim[s->rank - 1], k = x.dim[tx ? x.rank - 2 : x.rank - 1];

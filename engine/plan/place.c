@@ -4,6 +4,9 @@
 #include <stdlib.h>
 
 static const size_t cache_bytes = 160 << 10; /* a block's rows of all that a phase touches: about half of a small L2 */
+static const size_t most_bytes = 1 << 20;    /* a block's rows of one value, where an item wants many rows */
+static const size_t chain_bytes = 8 << 10;   /* a value's rows while a chain of maps passes: several fit a small L1 */
+
 /* last[i]: the last phase that reads item i; local[i]: all readers are in its own phase, row by row */
 static void find_readers(const hy_plan *p, int *last, bool *local) {
   for (int i = 0; i < p->n_item; i++) {
@@ -35,7 +38,36 @@ static size_t row_bytes(const hy_plan *p, const hy_phase *ph) {
   return bytes ? bytes : 1;
 }
 
-static void cut_phase(const hy_plan *p, hy_phase *ph) {
+/* Rows that the phase's items want a block to have, as far as that many rows of each value are no burden. */
+static int64_t rows_wanted(const hy_plan *p, const hy_phase *ph) {
+  int64_t rows = 0;
+  for (int k = ph->first; k < ph->first + ph->n; k++)
+    if (p->item[p->order[k]].worth > rows) rows = p->item[p->order[k]].worth;
+  for (int k = ph->first; k < ph->first + ph->n; k++) {
+    const hy_item *it = &p->item[p->order[k]];
+    int64_t most = it->split == HY_ROWS ? (int64_t)(most_bytes / ((size_t)it->row * it->element)) : rows;
+    if (most < rows) rows = most;
+  }
+  return rows / 16 * 16;
+}
+
+/* Maps one after another that make values of rows too long for a block of them to stay near. */
+static void make_chains(hy_plan *p, const hy_phase *ph) {
+  for (int k = ph->first, end = k + ph->n, n; k < end; k += n) {
+    hy_item *head = &p->item[p->order[k]];
+    size_t row = 1;
+    for (n = 0; k + n < end; n++) {
+      const hy_item *it = &p->item[p->order[k + n]];
+      if (!it->map || !it->in_place) break;
+      if ((size_t)it->row * it->element > row) row = (size_t)it->row * it->element;
+    }
+    head->chain_rows = chain_bytes > row ? (int64_t)(chain_bytes / row) : 1;
+    head->chain = head->chain_rows < ph->block ? n : 1;
+    if (!n) n = 1;
+  }
+}
+
+static void cut_phase(hy_plan *p, hy_phase *ph) {
   ph->parallel = ph->flops > 30e3;
   if (ph->split != HY_ROWS) {
     ph->unit = ph->block = 1;
@@ -46,12 +78,14 @@ static void cut_phase(const hy_plan *p, hy_phase *ph) {
   bool whole_chunk = false;
   for (int k = ph->first; k < ph->first + ph->n; k++) whole_chunk |= p->item[p->order[k]].whole_chunk;
   int64_t block = (int64_t)(cache_bytes / row_bytes(p, ph)) / 16 * 16;
+  if (block < rows_wanted(p, ph)) block = rows_wanted(p, ph);
   if (block < 16) block = 16; /* blocks begin at multiples of 16 rows in a chunk: the lanes of sums */
   /* Without partial sums the cut is free: a few units a thread, or all at once where there is little to do. */
   ph->unit = ph->has_parts ? chunks.size : ph->parallel ? (ph->extent + 15) / 16 : ph->extent;
   if (block > ph->unit || whole_chunk) block = ph->unit;
   ph->block = block;
   ph->units = (int)((ph->extent + ph->unit - 1) / ph->unit);
+  make_chains(p, ph);
 }
 
 /* ---- scratch: values of one block, memory shared along the phase ---- */
@@ -107,6 +141,8 @@ static int place_scratch(hy_plan *p, hy_phase *ph, const bool *local) {
       status = shelve(&s, hy_aligned((size_t)(ph->block * it->row) * it->element), k, k, &offset);
       it->operand[j].scratch = (int64_t)offset;
     }
+    if (!status && it->shares_room) it->room_at = p->item[p->order[ph->first]].room_at;
+    else if (!status && it->room) status = shelve(&s, hy_aligned(it->room), k, ph->first + ph->n, &it->room_at);
     if (!status && local[p->order[k]]) {
       int until = last_in_phase(p, ph, p->order[k]);
       it->place = HY_IN_SCRATCH;

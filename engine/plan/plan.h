@@ -37,7 +37,8 @@ typedef struct hy_block {
   struct hyla_program *program;
   char *const *in, *const *out;
   char *scratch;
-  int64_t lo, hi;   /* rows of this block; tiles and whole items: units */
+  int64_t lo, hi;   /* rows to work on; tiles and whole items: units */
+  int64_t base;     /* the row of the block that scratch begins with */
   int64_t chunk_lo; /* first row of the chunk the block is part of */
   int chunk;
 } hy_block;
@@ -77,8 +78,14 @@ struct hy_item {
   hyla_tensor *tensor; /* constants: kept */
   double flops;
   bool whole_chunk; /* wants its rows a whole chunk at a time */
+  int64_t worth;    /* rows that a block should have, so that what every row needs in full is met seldom enough */
+  size_t room;      /* bytes of scratch the kernel works in, at room_at of a thread's */
+  size_t room_at;
+  bool shares_room; /* what it wants there was left by an item before it in its phase */
   /* schedule and placement */
   int level, phase;
+  int chain;          /* of maps: items from this one on that take a few rows at a time, one after the other */
+  int64_t chain_rows; /* how many */
   hy_place place;
   size_t offset; /* in arena or scratch, bytes */
   size_t bytes;  /* of the whole value or parts buffer */
@@ -146,6 +153,10 @@ hy_lowering hy_lower_leaf, hy_lower_alias, hy_lower_map, hy_lower_cast, hy_lower
     hy_lower_softmax, hy_lower_argmax, hy_lower_matmul, hy_lower_gather, hy_lower_scatter_add, hy_lower_take_along,
     hy_lower_put_along, hy_lower_one_hot;
 
+/* ---- lower_panels.c ---- */
+int hy_lower_panels(hy_plan *p, hy_ref r, const hy_view *x, bool tx, const hy_view *y, bool ty); /* rows contiguous */
+bool hy_same_strips(const hy_item *a, const hy_item *b); /* both pack the same strips in their rooms */
+
 /* ---- order.c: what comes before what ---- */
 typedef struct hy_edge {
   int from, to;
@@ -201,7 +212,7 @@ static inline char *hy_item_base(const hy_block *b, const hy_item *it) {
     case HY_IN_CONSTANT: return (char *)it->tensor->storage->data + (size_t)it->tensor->offset * it->element;
     case HY_IN_FILL: return (char *)(uintptr_t)&it->bits;
     case HY_IN_ARENA: return b->program->arena + it->offset;
-    case HY_IN_SCRATCH: return b->scratch + it->offset - (size_t)b->lo * (size_t)it->row * it->element;
+    case HY_IN_SCRATCH: return b->scratch + it->offset - (size_t)b->base * (size_t)it->row * it->element;
     case HY_IN_NOWHERE: break;
   }
   return NULL;

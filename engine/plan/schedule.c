@@ -53,7 +53,8 @@ static void delay(hy_plan *p, const hy_order *o, const int *by_rank) {
 }
 
 static bool may_join(const hy_item *it, const hy_item *other) {
-  return it == other || (hy_by_rows(it) && hy_by_rows(other) && other->extent == it->extent);
+  return it == other || (hy_by_rows(it) && hy_by_rows(other) && other->extent == it->extent) ||
+         hy_same_strips(it, other);
 }
 
 /* One phase: item by_rank[k] and all of its level that may go with it. */
@@ -67,6 +68,7 @@ static int make_phase(hy_plan *p, const int *by_rank, int k, int first) {
     hy_item *other = &p->item[by_rank[k]];
     if (other->split == HY_LEAF || other->level != it->level || other->phase >= 0 || !may_join(it, other)) continue;
     other->phase = p->n_phase;
+    other->shares_room = ph->n && hy_same_strips(it, other);
     p->order[first + ph->n++] = by_rank[k];
     ph->flops += other->flops;
     ph->has_parts |= other->split == HY_PARTS;

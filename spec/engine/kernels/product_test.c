@@ -81,6 +81,38 @@ static void run_gemm(int dtype) {
   free(a), free(b), free(c);
 }
 
+/* In one go, and in pieces of rows and of whole panels: the same bits, and right. */
+static void run_panels(int64_t m, int64_t n, int64_t k, int dtype) {
+  const bool ta = below(2), tb = below(2);
+  const int64_t lda = (ta ? m : k) + below(4), ldb = (tb ? k : n) + below(4), ldy = n + below(3);
+  const int64_t columns = hy_kernel_panel_columns(dtype), panels = (n + columns - 1) / columns;
+  void *a = random_array((ta ? k : m) * lda, dtype, -1, 1), *b = random_array((tb ? n : k) * ldb, dtype, -1, 1);
+  void *packed = random_array(panels * columns * k, dtype, -1, 1);
+  void *y = array(m * ldy, dtype), *again = array(m * ldy, dtype);
+  hy_kernel_pack_panels(k, n, packed, b, ldb, tb, dtype);
+  hy_kernel_panels_product(m, n, k, y, ldy, a, lda, ta, packed, dtype);
+  for (int64_t i = 0; i < m; i++)
+    for (int64_t j = 0; j < n; j++) {
+      double size;
+      const double want = dot(k, at(a, ta ? i : i * lda, dtype), ta ? lda : 1, at(b, tb ? j * ldb : j, dtype),
+                              tb ? 1 : ldb, dtype, &size);
+      check(close_sum(get(y, i * ldy + j, dtype), want, size, k, dtype),
+            "panels %s %ld x %ld x %ld: expected %.17g, got %.17g", type_name(dtype), (long)m, (long)k, (long)n, want,
+            get(y, i * ldy + j, dtype));
+    }
+  const int64_t cut = below(panels) * columns;
+  for (int64_t i = 0, rows; i < m; i += rows) {
+    const void *from = at(a, ta ? i : i * lda, dtype);
+    rows = 1 + below(m - i);
+    hy_kernel_panels_product(rows, cut, k, at(again, i * ldy, dtype), ldy, from, lda, ta, packed, dtype);
+    hy_kernel_panels_product(rows, n - cut, k, at(again, i * ldy + cut, dtype), ldy, from, lda, ta,
+                             at(packed, cut * k, dtype), dtype);
+  }
+  check(same_bits(y, again, m * ldy, dtype), "panels %s %ld x %ld x %ld: bits depend on the cut", type_name(dtype),
+        (long)m, (long)k, (long)n);
+  free(a), free(b), free(packed), free(y), free(again);
+}
+
 void test_products(void) {
   for (int dtype = 0; dtype < 2; dtype++) {
     for (int64_t m = 1; m <= HY_FEW; m++) {
@@ -94,6 +126,8 @@ void test_products(void) {
     run_rows_product(700, 130, 10, dtype); /* more rows than one block near the processor */
     run_rows_gram(150, 4300, 2, dtype);
     for (int round = 0; round < 50; round++) run_gemm(dtype);
+    for (int round = 0; round < 60; round++) run_panels(1 + below(40), 1 + below(90), 1 + below(70), dtype);
+    for (int64_t k = 250; k < 1300; k += 521) run_panels(20, 40, k, dtype); /* more than a near cache holds */
   }
 }
 

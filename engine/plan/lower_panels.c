@@ -1,0 +1,129 @@
+/* Products on packed panels, in one of two forms. Both give each element the same running sum, so the choice is free:
+ *
+ *   rows     the right factor is small beside the left one, or beside the result: it is packed whole, by an item of its
+ *            own that all products by it share; then the result comes row by row, and what follows can go with it
+ *   strips   else: a strip of columns of the right factor is packed by the thread that takes it, and all rows of the left
+ *            factor meet it there; products by the same factor go on together while the strip is near */
+#include "plan/plan.h"
+#include <string.h>
+
+enum { STRIP_BYTES = 512 << 10 }; /* of a packed strip: a part of a second-level cache */
+enum { MOST_STRIPS = 32 };
+enum { WORTH = 64 };                   /* rows that a packed factor, which may not fit a near cache, is fetched for */
+static const double strip_flops = 4e6; /* of a strip, at least */
+
+static int64_t leading(const hy_view *v) { return v->dim[0] == 1 ? v->dim[1] : v->stride[0]; }
+
+/* A panel's worth of columns [lo, hi) of op(y), to `to`. p: n, k, columns of a panel; flag: transposed */
+static void pack(const hy_item *it, int operand, const char *from, int64_t n, int64_t k, int64_t lo, int64_t hi,
+                 bool turned, char *to) {
+  int64_t ld = leading(&it->in[operand]), at = turned ? lo * ld : lo;
+  hy_kernel_pack_panels(k, (hi < n ? hi : n) - lo, to, from + at * (int64_t)it->element, ld, turned, it->shape.dtype);
+}
+
+static int run_pack(const hy_item *it, const hy_block *b) {
+  pack(it, 0, hy_operand(it, b, 0, 0), it->p[0], it->p[1], b->lo * it->p[2], b->hi * it->p[2], it->flag[0],
+       hy_result(it, b, b->lo));
+  return 0;
+}
+
+/* p: n, k; flag: x transposed */
+static int run_rows(const hy_item *it, const hy_block *b) {
+  int64_t n = it->p[0], k = it->p[1];
+  bool turned = it->flag[0];
+  const char *x = turned ? hy_operand(it, b, 0, 0) + b->lo * (int64_t)it->element : hy_operand(it, b, 0, b->lo);
+  hy_kernel_panels_product(b->hi - b->lo, n, k, hy_result(it, b, b->lo), n, x, leading(&it->in[0]), turned,
+                           hy_operand(it, b, 1, 0), it->shape.dtype);
+  return 0;
+}
+
+/* p: n, k, columns of a strip, rows; flags: x, y transposed */
+static int run_strips(const hy_item *it, const hy_block *b) {
+  int64_t n = it->p[0], k = it->p[1], strip = it->p[2];
+  char *panels = b->scratch + it->room_at;
+  for (int64_t u = b->lo; u < b->hi; u++) {
+    int64_t lo = u * strip, hi = lo + strip < n ? lo + strip : n;
+    if (!it->shares_room) pack(it, 1, hy_operand(it, b, 1, 0), n, k, lo, hi, it->flag[1], panels);
+    hy_kernel_panels_product(it->p[3], hi - lo, k, hy_result(it, b, 0) + lo * (int64_t)it->element, n,
+                             hy_operand(it, b, 0, 0), leading(&it->in[0]), it->flag[0], panels, it->shape.dtype);
+  }
+  return 0;
+}
+
+bool hy_same_strips(const hy_item *a, const hy_item *b) {
+  return a->run == run_strips && b->run == run_strips && a->p[0] == b->p[0] && a->p[1] == b->p[1] &&
+         a->p[2] == b->p[2] && a->flag[1] == b->flag[1] && !memcmp(&a->in[1], &b->in[1], sizeof a->in[1]);
+}
+
+/* The packed form of op(y) [k, n], made once however many products take it. */
+static int packed(hy_plan *p, hy_ref r, const hy_view *y, bool ty, int64_t k, int64_t n, hy_view *out) {
+  int dtype = p->graph->node[r].shape.dtype;
+  int64_t columns = hy_kernel_panel_columns(dtype), panels = (n + columns - 1) / columns;
+  for (int i = 0; i < p->n_item; i++) {
+    const hy_item *it = &p->item[i];
+    if (it->run != run_pack || it->flag[0] != ty || memcmp(&it->in[0], y, sizeof *y)) continue;
+    *out = hy_view_of(p, i);
+    return 0;
+  }
+  hyla_shape s = {.dtype = dtype, .rank = 2, .dim = {(int32_t)panels, (int32_t)(k * columns)}};
+  hy_item *it = hy_item_new(p, run_pack, "pack", &s, HY_ROWS);
+  if (!it) return HYLA_ENOMEM;
+  it->node = r;
+  it->whole = 1;
+  it->p[0] = n;
+  it->p[1] = k;
+  it->p[2] = columns;
+  it->flag[0] = ty;
+  it->flops = (double)k * (double)n;
+  int status = hy_item_reads(it, y);
+  *out = hy_view_of(p, p->n_item - 1);
+  return status;
+}
+
+static int lower_panel_rows(hy_plan *p, hy_ref r, const hy_view *x, bool tx, const hy_view *y, bool ty, int64_t k) {
+  const hyla_shape *s = &p->graph->node[r].shape;
+  hy_view panels;
+  int status = packed(p, r, y, ty, k, s->dim[1], &panels);
+  hy_item *it = status ? NULL : hy_item_new(p, run_rows, "matmul by rows", s, HY_ROWS);
+  if (!it) return status ? status : HYLA_ENOMEM;
+  it->node = r;
+  it->whole = tx ? 3 : 2;
+  it->worth = WORTH;
+  it->p[0] = s->dim[1];
+  it->p[1] = k;
+  it->flag[0] = tx;
+  it->flops = 2.0 * (double)s->dim[0] * (double)s->dim[1] * (double)k;
+  status = hy_item_reads(it, x);
+  return status ? status : hy_item_reads(it, &panels);
+}
+
+static int lower_panel_strips(hy_plan *p, hy_ref r, const hy_view *x, bool tx, const hy_view *y, bool ty, int64_t k) {
+  const hyla_shape *s = &p->graph->node[r].shape;
+  int64_t m = s->dim[0], n = s->dim[1], columns = hy_kernel_panel_columns(s->dtype);
+  hy_item *it = hy_item_new(p, run_strips, "matmul by strips", s, HY_TILES);
+  if (!it) return HYLA_ENOMEM;
+  it->node = r;
+  it->flops = 2.0 * (double)m * (double)n * (double)k;
+  double strips = it->flops / strip_flops + 1;
+  int64_t strip = n / (int64_t)(strips > MOST_STRIPS ? MOST_STRIPS : strips);
+  int64_t most = STRIP_BYTES / (k * (int64_t)it->element) / columns, panels = (strip + columns - 1) / columns;
+  if (panels > most) panels = most > 1 ? most : 1;
+  it->p[0] = n;
+  it->p[1] = k;
+  it->p[2] = panels * columns;
+  it->p[3] = m;
+  it->flag[0] = tx;
+  it->flag[1] = ty;
+  it->extent = (n + it->p[2] - 1) / it->p[2];
+  it->room = (size_t)(it->p[2] * k) * it->element;
+  int status = hy_item_reads(it, x);
+  return status ? status : hy_item_reads(it, y);
+}
+
+int hy_lower_panels(hy_plan *p, hy_ref r, const hy_view *x, bool tx, const hy_view *y, bool ty) {
+  const hyla_shape *s = &p->graph->node[r].shape;
+  int64_t m = s->dim[0], n = s->dim[1], k = x->dim[tx ? 0 : 1];
+  int status = k < m || n < m ? lower_panel_rows(p, r, x, tx, y, ty, k) : lower_panel_strips(p, r, x, tx, y, ty, k);
+  p->view[r] = hy_view_of(p, p->n_item - 1);
+  return status;
+}
