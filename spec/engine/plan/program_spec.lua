@@ -55,11 +55,12 @@ describe("a program", function()
   end)
 
   it("gives a value the same bits whatever else it computes", function()
-    for _, share in ipairs { 1, 0.15 } do
-      local g, y, W, b, loss = regression(1100, 120, 7, share, "float32")
+    for _, case in ipairs { { 7, 1 }, { 7, 0.15 }, { 150, 1 } } do
+      local m, share = unpack(case)
+      local g, y, W, b, loss = regression(1100, 120, m, share, "float32")
       local W_bar, b_bar = g:vjp(y, nil, { W, b })
-      local dots = { g:input(builder.make({ 120, 7 }, draw, "float32")),
-        g:input(builder.make({ 1, 7 }, draw, "float32")) }
+      local dots = { g:input(builder.make({ 120, m }, draw, "float32")),
+        g:input(builder.make({ 1, m }, draw, "float32")) }
       local second = { g:jvp({ W, b }, dots, { W_bar, b_bar }) }
       local alone, gradient = bytes((g:program { y }())), bytes((g:program { W_bar }()))
       local loss_alone = bytes((g:program { loss }()))
