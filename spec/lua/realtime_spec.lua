@@ -217,6 +217,39 @@ describe("real-time updates", function()
     assert.equal(bytes(10), bytes(200))
   end)
 
+  it("keep to the memory of the first thousand steps for a hundred thousand", function()
+    local function resident()
+      local file = assert(io.open("/proc/self/statm", "r"))
+      local pages = tonumber((file:read "*a"):match "^%d+ (%d+)")
+      file:close()
+      return pages
+    end
+    for _, method in ipairs { hyla.rtho { every = 1000 }, hyla.forward() } do
+      local w, rate = hyla.weight("w", { 40 }, hyla.ones), hyla.hyper("rate", { init = 1e-4 })
+      local x = hyla.random_uniform { shape = { 40 }, seed = 1 }
+      local p = hyla.problem {
+        inner = ((w - x) ^ 2):sum(), outer = (w ^ 2):sum(), method = method,
+        train = hyla.momentum { rate = rate, momentum = 0.5, steps = 100000 }, improve = hyla.gd { rate = 1e-9 },
+      }
+      local training, improver = method.every and p:realtime(), method.every and p:improver()
+      local function go(steps)
+        if not training then return p:advance(steps) end
+        for _ = 1, steps / 1000 do
+          training:advance(1000)
+          improver:step((training:partial()))
+          training:update()
+        end
+      end
+      go(1000)
+      collectgarbage()
+      local before = resident()
+      go(99000)
+      if not training then p:hypergradient() end
+      collectgarbage()
+      assert.is_true(resident() <= 1.01 * before, ("%d pages after %d"):format(resident(), before))
+    end
+  end)
+
   it("refuse methods, budgets and shares that do not fit", function()
     assert.error_matches(function() batched(hyla.reverse()):realtime() end,
       "the problem's method is reverse; method = hyla.rtho")
