@@ -51,4 +51,16 @@ function number.size(bytes)
   return number.short(bytes) .. " " .. units[unit]
 end
 
+local spans = { { 1e-6, 1e9, "ns" }, { 1e-3, 1e6, "us" }, { 1, 1e3, "ms" }, { math.huge, 1, "s" } }
+
+--- A short time for people: "812 us", "3.25 s".
+-- @tparam number seconds
+-- @treturn string
+function number.time(seconds)
+  for _, span in ipairs(spans) do
+    if seconds < span[1] then return number.short(seconds * span[2], 3) .. " " .. span[3] end
+  end
+  return number.format(seconds) .. " s"
+end
+
 return number

@@ -371,7 +371,10 @@ function methods:cost()
   return cost.of(handle_of(self, self.method.kind))
 end
 
-for name, work in pairs(require "hyla.weights".methods) do methods[name] = work end
+-- save_weights and apply; estimate.
+for _, module in ipairs { require "hyla.weights", require "hyla.estimate" } do
+  for name, work in pairs(module.methods) do methods[name] = work end
+end
 
 -- ---- fields that are computed ----
 

@@ -2,6 +2,8 @@
 -- @module hyla.run
 
 local C = require("hyla.ffi").C
+local foresee = require "hyla.run.foresee"
+local json = require "hyla.report.json"
 local progress = require "hyla.report.progress"
 local recipe = require "hyla.recipe"
 local report = require "hyla.report"
@@ -73,8 +75,39 @@ local function conduct(asked, display, make_session)
   return DONE
 end
 
+-- Figures of a dry run as they are written.
+local function plain(stages)
+  local list = {}
+  for i, stage in ipairs(stages) do
+    local row = {}
+    for key, value in pairs(stage) do row[key] = key ~= "cost" and value or nil end
+    list[i] = row
+  end
+  return json.list(list)
+end
+
+local function dry(asked, display, loaded, o)
+  local ok, stages, interrupted = interruptible(function()
+    return foresee.run(loaded, o, display, session.conduct)
+  end)
+  if interrupted then
+    complain(display, "interrupted")
+    return INTERRUPTED
+  end
+  if not ok then
+    complain(display, tostring(stages))
+    return FAILED
+  end
+  if asked.json then
+    local object = { recipe = loaded.name, stages = plain(stages) }
+    say(json.encode(object, loaded.name, { "recipe", "stages", "stage" }) .. "\n")
+  end
+  return DONE
+end
+
 --- Runs a recipe.
--- @tparam table asked recipe: name or path; options: {"key=value",...}; json, quiet: booleans; out: folder or nil
+-- @tparam table asked recipe: name or path; options: {"key=value",...}; json, quiet: booleans; out: folder or nil;
+--   dry: whether to tell alone what the stages will take (hyla.run.foresee)
 -- @treturn number exit code: 0 done, 1 failed, 2 wrong usage, 130 interrupted
 function run.main(asked)
   local display = display_of(asked)
@@ -86,6 +119,11 @@ function run.main(asked)
     complain(display, message)
     return USAGE
   end
+  if asked.dry and asked.out then
+    complain(display, "--dry-run keeps nothing: it goes without --out")
+    return USAGE
+  end
+  if asked.dry then return dry(asked, display, loaded, o) end
   return conduct(asked, display, function() return session.start(loaded, o, asked.out, display) end)
 end
 

@@ -159,7 +159,7 @@ describe("a random search", function()
     local outcome, made = outcome_of { trials = 1000000, seconds = 0.05 }
     assert.is_true(outcome.trials >= 1 and outcome.trials < 1000000)
     assert.is_true(outcome.seconds >= 0.05)
-    local search = require "hyla.run.search"
+    local search = require "hyla.run.search".run
     local state = { trial = 3, seconds = 9, series = {}, failed = {}, best = { trial = 2, hypers = {} } }
     assert.equal(3, search(function() end, { from = {}, trials = math.huge, seconds = 9 }, state, {}).trials)
     assert.is_truthy(made)

@@ -22,6 +22,7 @@ local function run(a)
   set_threads(a.threads)
   return require "hyla.run".main {
     recipe = a.recipe, options = a.options, json = a.json, quiet = a.quiet, out = a.out,
+    dry = a.dry_run,
   }
 end
 
@@ -48,6 +49,7 @@ return function(parser)
   command:argument "recipe":description "a name that `hyla list` shows, or a path"
   command:argument "options":args "*":argname "key=value"
     :description "the recipe's options; profile=NAME applies a profile"
+  command:flag "--dry-run":description "Tell what each stage will take, memory and time, and start nothing."
   command:option "--out":argname "DIR":description "Keep checkpoints, results and series there, to resume from."
   output_flags(command)
 

@@ -20,11 +20,12 @@ local CHUNK = 100   -- training steps between two looks at the clock and the int
 --- A lab for one run.
 -- @tparam table setup recipe; options: resolved; progress: a hyla.report.progress;
 --   state: {stages = {...}, running = ...} of the run so far; save: function called when it has changed;
---   finished: function called after each stage; print: function that shows a text to the user
+--   finished: function called after each stage; print: function that shows a text to the user;
+--   foresee: in a dry run, function(lab, stage) that gives a placeholder instead of working (hyla.run.foresee)
 function lab.new(setup)
   return setmetatable({ recipe = setup.recipe, options = setup.options, progress = setup.progress,
     state = setup.state, save = setup.save, finished = setup.finished, print = setup.print,
-    results = {}, extra_series = {}, used = {}, noted = {} }, lab)
+    foresee = setup.foresee, results = {}, extra_series = {}, used = {}, noted = {} }, lab)
 end
 
 --- A problem of the recipe, not built yet: a finished stage never builds it.
@@ -45,7 +46,7 @@ end
 -- What was chosen for the user, each choice once.
 local function say_notes(self, problem)
   for _, text in ipairs(problem.notes) do
-    if not self.noted[text] then self:note("%s", text) end
+    if not self.noted[text] then self.print(text .. "\n") end
     self.noted[text] = true
   end
 end
@@ -61,9 +62,12 @@ local function built(self, problem, values)
   return problem
 end
 
--- The frame of every stage: names are unique, a finished one is looked up, a failure says which stage failed. `work`
--- takes the stage's state where it was cut short.
-local function staged(self, kind, name, work)
+-- The frame of every stage: names are unique, a finished one is looked up, a failure says which stage failed.
+-- stage: kind, name; work: function of its state where it was cut short; and for a dry run build: function that gives
+-- its problem; plan_of: function(problem) -> how many trainings and hypergradients, seconds allowed, words;
+-- placeholder: function({ problem, hypers, values, response }) -> an outcome before any training.
+local function staged(self, stage)
+  local kind, name = stage.kind, stage.name
   if type(name) ~= "string" or name == "" then site.fail("%s: expected a stage's name, got a %s", kind, type(name)) end
   if self.used[name] then site.fail("%s: a stage named '%s' exists already (%s)", kind, name, self.used[name]) end
   self.used[name] = site.here()
@@ -75,7 +79,10 @@ local function staged(self, kind, name, work)
     return stored.outcome
   end
   local running = self.state.running
-  local ok, outcome = pcall(work, running and running.name == name and running.state or nil)
+  local ok, outcome = pcall(function()
+    if self.foresee then return self.foresee(self, stage) end
+    return stage.work(running and running.name == name and running.state or nil)
+  end)
   if not ok then
     local message = tostring(outcome)
     error(C.hyla_interrupted() == 1 and message or ("stage '%s': %s"):format(name, message), 0)
@@ -125,8 +132,9 @@ local train_fields = { weights = { kind = "boolean", default = false } }
 -- @treturn table values: what the problem watches, at the end; weights: tensors by name, when kept
 function lab:train(name, problem, settings)
   settings = options.read("train", settings, train_fields)
-  return staged(self, "train", name, function()
-    local p = built(self, problem)
+  local function build() return built(self, problem) end
+  local function work()
+    local p = build()
     self.progress:begin(name, 0, p.steps, "step")
     p:start()
     while p.step < p.steps do
@@ -136,7 +144,12 @@ function lab:train(name, problem, settings)
     local values = p:watch()
     self.progress:update(p.step, numbers_of(values))
     return { values = values, weights = settings.weights and p:weights() or nil }
-  end)
+  end
+  return staged(self, { kind = "train", name = name, work = work, build = build,
+    plan_of = function() return { trainings = 1, looks = 1 } end,
+    placeholder = function(seen)
+      return { values = seen.values, weights = settings.weights and seen.problem:weights() or nil }
+    end })
 end
 
 local optimise_fields = {
@@ -151,6 +164,20 @@ local function starts(settings)
     site.fail("optimise: restarts = n and draw = { name = distribution } go together, got %s alone",
               settings.restarts and "restarts" or "draw")
   end
+end
+
+-- For a dry run. A method that goes along with training takes one for all of its hyperbatches; otherwise plain training
+-- comes last, with a look at the result.
+local function plan_of_optimise(p, steps, times, rule)
+  local unit = p.method.every and "hyperbatch" or "hyper-iteration"
+  local words = ("%d %s%s"):format(steps, unit, unit == "hyperbatch" and "es" or "s")
+  if times then words = ("%s, %d restarts"):format(words, times) end
+  times = times or 1
+  return {
+    hypergradients = p.method.every and times or steps * times, trainings = p.method.every and 0 or times,
+    iterations = steps * times, looks = (steps + 1) * times, unit = unit, words = words,
+    bounded = p.method.rate ~= nil or rule and rule.patience > 0,
+  }
 end
 
 --- Hyper-iterations: at each the hypergradient, the watched values, an update of the hyperparameters and projection.
@@ -170,11 +197,15 @@ end
 function lab:optimise(name, problem, settings)
   settings = options.read("optimise", settings, optimise_fields)
   local rule, from = settings.early_stop and stopper.rule(settings.early_stop), starts(settings)
-  return staged(self, "optimise", name, function(state)
-    local p = built(self, problem)
-    local along = p.method.every
-    local steps = settings.steps or p.hyper_steps or along and math.ceil(p.steps / along)
+  local function build() return built(self, problem) end
+  local function steps_of(p)
+    local steps = settings.steps or p.hyper_steps or p.method.every and math.ceil(p.steps / p.method.every)
     if not steps then error("how many hyper-iterations? neither the stage nor `improve` has steps = ...", 0) end
+    return steps
+  end
+  local function work(state)
+    local p = build()
+    local along, steps = p.method.every, steps_of(p)
     local once, total = along and realtime or optimise, steps * (settings.restarts or 1)
     local loop = from and restarts or once
     local done = state and (from and (state.restart - 1) * steps + (state.loop and state.loop.iteration or 0)
@@ -190,7 +221,18 @@ function lab:optimise(name, problem, settings)
       end,
       save = saver(self, name),
     })
-  end)
+  end
+  return staged(self, { kind = "optimise", name = name, work = work, build = build,
+    plan_of = function(p)
+      p:improver()                                     -- whose mistakes are told now
+      if from then candidates.set(p, from, from.at(1), "restart 1") end
+      return plan_of_optimise(p, steps_of(p), settings.restarts, rule)
+    end,
+    placeholder = function(seen)
+      return { hypers = seen.hypers, response = seen.response, values = seen.values, iteration = 0, iterations = 0,
+        stopped = "steps", series = {}, step = 0, weights = settings.weights and seen.problem:weights() or nil,
+        restart = from and 1, drawn = from and from.at(1), restarts = settings.restarts, failed = from and {} }
+    end })
 end
 
 local positive = { expected = "a number > 0", is = function(v) return type(v) == "number" and v > 0 end }
@@ -240,18 +282,28 @@ end
 function lab:search(name, problem, settings)
   settings = options.read("search", settings, search_fields)
   local rule, from, trials = rule_of(settings), trials_of(settings)
-  return staged(self, "search", name, function(state)
-    local total = trials < math.huge and trials or nil
+  local total = trials < math.huge and trials or nil
+  local function build(values) return built(self, problem, values) end
+  local function work(state)
     self.progress:begin(name, state and state.trial or 0, total, "trial")
-    return search(function(values) return built(self, problem, values) end,
-      { from = from, rule = rule, trials = trials, seconds = settings.seconds }, state, {
+    return search.run(build, { from = from, rule = rule, trials = trials, seconds = settings.seconds }, state, {
       progress = function(done, row, message)
         if message then self.progress:say(("%s: trial %d failed: %s"):format(name, done, message)) end
         self.progress:update(done, shown(row), rule.watch)
       end,
       save = saver(self, name),
     })
-  end)
+  end
+  return staged(self, { kind = "search", name = name, work = work,
+    build = function() return search.prepared(build, from, 1) end,
+    plan_of = function()
+      return { trainings = total, looks = total, seconds = settings.seconds, bounded = settings.seconds ~= nil,
+        words = total and ("%d trials"):format(total) or ("trials for %g s"):format(settings.seconds) }
+    end,
+    placeholder = function(seen)
+      return { hypers = seen.hypers, drawn = from.at(1), response = seen.response, values = seen.values, trial = 1,
+        trials = 1, failed = {}, seconds = 0, series = {} }
+    end })
 end
 
 --- Adds a row to the table of results.

@@ -14,6 +14,8 @@ local site = require "hyla.site"
 local stopper = require "hyla.run.stopper"
 local names = require "hyla.names"
 
+local search = {}
+
 -- The values as the function that builds a problem sees them: notes which are read; a wrong name is an error.
 local function noting(values, used)
   return setmetatable({}, {
@@ -74,10 +76,23 @@ local function judge(state, rule, row, problem, values, seen)
   end
 end
 
-local function try(state, trial, settings, build)
-  local values = settings.from.at(trial)
+-- The problem of a trial and the values it was made with.
+local function prepare(build, from, trial)
+  local values = from.at(trial)
   local problem = build(values)
-  candidates.set(problem, settings.from, values, "trial " .. trial)
+  candidates.set(problem, from, values, "trial " .. trial)
+  return problem, values
+end
+
+--- The problem of one trial, for a look at what it will take.
+-- @tparam function build values by name -> problem
+-- @tparam table from hyla.run.candidates
+-- @tparam number trial
+-- @treturn problem
+function search.prepared(build, from, trial) return (prepare(builder(build, from), from, trial)) end
+
+local function try(state, trial, settings, build)
+  local problem, values = prepare(build, settings.from, trial)
   local seen, message = diverged.or_result(look, problem)
   local row = row_of(trial, problem, values, seen)
   if seen then
@@ -98,7 +113,7 @@ end
 --   words of one that failed
 -- @treturn table outcome: hypers (by name: number or tensor), drawn, response, values and trial of the best; trials,
 --   failed, seconds, series; an error when all have failed
-return function(build, settings, state, on)
+function search.run(build, settings, state, on)
   state = state or { trial = 0, seconds = 0, series = {}, failed = {} }
   build = builder(build, settings.from)
   local began, before = progress.clock(), state.seconds
@@ -115,3 +130,5 @@ return function(build, settings, state, on)
   return { hypers = best.hypers, drawn = best.drawn, response = best.response, values = best.values, trial = best.trial,
     trials = state.trial, failed = state.failed, seconds = state.seconds, series = state.series }
 end
+
+return search

@@ -128,6 +128,15 @@ local function run_single(the_lab)
   end
 end
 
+--- Runs a recipe's stages with a lab.
+-- @tparam Recipe recipe
+-- @tparam table o its resolved options
+-- @tparam lab the_lab
+function session.conduct(recipe, o, the_lab)
+  local run = recipe.description.run
+  if run then run(o, the_lab) else run_single(the_lab) end
+end
+
 --- Runs the recipe, from where the record is to the end.
 -- @treturn lab with its results; an error when the run fails or is interrupted
 function session:run()
@@ -135,8 +144,7 @@ function session:run()
   local o = self.record.options
   self.lab = lab.new { recipe = self.recipe, options = o, state = self.record.state, progress = self.progress,
     print = self.print, save = function() self:save() end, finished = function() self:export() end }
-  local run = self.recipe.description.run
-  if run then run(o, self.lab) else run_single(self.lab) end
+  session.conduct(self.recipe, o, self.lab)
   self:save()
   self:export()
   return self.lab
