@@ -187,9 +187,10 @@ const char *hyla_problem_print(hyla_problem *p, const char *which);
 /* ---- methods: resumable objects over a problem ---- */
 
 int hyla_train_new(hyla_problem *p, hyla_method **out); /* plain training, no hypergradient */
+/* A `memory` of 0 is what hyla_memory_limit leaves or, where there is none, three quarters of the machine's memory. */
 /* Reverse-HG (Franceschi et al. 2017, Algorithm 1): alpha_T = dE/ds_T; for t = T..1: g += alpha_t B_t,
  * alpha_{t-1} = alpha_t A_t; then g += alpha_0 ds_0/dlambda + dE/dlambda.
- *   memory   bytes the trajectory may take; 0: what hyla_memory_limit leaves. Where not all steps fit, c whole states are
+ *   memory   bytes the trajectory may take. Where not all steps fit, c whole states are
  *            stored at steps of the binomial schedule (Griewank and Walther 2000, Algorithm 799), and steps between them
  *            are taken again: the same bits, in more time. HYLA_ENOMEM, at the start: not even two states fit; it
  *            names all sizes.
@@ -199,7 +200,7 @@ int hyla_reverse_new(hyla_problem *p, double memory, double last, hyla_method **
 /* Forward-HG (ibid., eq. 12-16): tangents Z_i of the state go along with training, one for each component of the
  * hyperparameters; memory does not grow with T. Where all tangents fit (in 1 GiB without a budget), they go along in one
  * training and hyla_method_partial is there; otherwise groups of them train one after another.
- *   memory   bytes for tangents; 0: what hyla_memory_limit leaves */
+ *   memory   bytes for tangents */
 int hyla_forward_new(hyla_problem *p, double memory, hyla_method **out);
 /* RTHO (ibid., eq. 17): Forward-HG all of whose tangents go along in one training, so that hyla_method_partial and
  * hyla_method_update can follow each other; HYLA_ENOMEM where they do not fit.

@@ -20,7 +20,8 @@ void *hy_realloc(void *p, size_t size);     /* p may be NULL; on failure p stays
 void hy_free(void *p);                      /* NULL is fine */
 char *hy_strdup(const char *text);
 /* Bytes that something may take which holds `own` already: its budget, and no more than hyla_memory_limit leaves. budget
- * 0: what the limit leaves but for a sixteenth, which is for everybody else. */
+ * 0: what the limit, or without one three quarters of the machine's memory, leaves but for a sixteenth, which is for
+ * everybody else. */
 double hy_memory_allowed(double budget, double own);
 /* Makes room for one more element in a growing array: 0 or HYLA_ENOMEM. */
 int hy_grow(void **array, int *capacity, int count, size_t element);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { LINE = 64 };
 #define LARGEST ((size_t)1 << 48) /* more than a process can address */
@@ -113,9 +114,16 @@ void hyla_memory_limit(double bytes) {
   atomic_store(&limit, allowed);
 }
 
+/* Three quarters of the machine's memory: a system that promises more than it has ends the process that believes it. */
+static double machine_share(void) {
+  double pages = (double)sysconf(_SC_PHYS_PAGES), page = (double)sysconf(_SC_PAGESIZE);
+  return pages > 0 && page > 0 ? pages * page * 3 / 4 : INFINITY;
+}
+
 double hy_memory_allowed(double budget, double own) {
-  double top = hyla_memory_get_limit(), left = top > 0 ? fmax(top - hyla_memory_current() + own, 0) : INFINITY;
-  return budget > 0 ? fmin(budget, left) : left * 15 / 16;
+  double top = hyla_memory_get_limit(), held = hyla_memory_current() - own;
+  if (budget > 0) return top > 0 ? fmin(budget, fmax(top - held, 0)) : budget;
+  return fmax((top > 0 ? top : machine_share()) - held, 0) * 15 / 16;
 }
 
 double hyla_memory_get_limit(void) { return (double)atomic_load(&limit); }

@@ -8,7 +8,8 @@ local Cost = {}
 
 function Cost:__tostring()
   local again = self.extra > 0 and (", %s of them taken again"):format(number.format(self.extra)) or ""
-  local how = self.checkpoints > 0 and (", %s checkpoints"):format(number.format(self.checkpoints))
+  local how = self.checkpoints > 0
+    and (", %s checkpoint%s"):format(number.format(self.checkpoints), self.checkpoints > 1 and "s" or "")
     or self.residuals and ", residuals included" or ""
   return ("%s steps forward%s; %s stored%s"):format(number.format(self.steps), again, number.size(self.bytes), how)
 end

@@ -49,8 +49,8 @@ local function budget(kind, memory) return memory and method.bytes(kind .. ": me
 --- Reverse-HG (Franceschi et al. 2017, Algorithm 1): stores the trajectory, time independent of the number of
 -- hyperparameters. Where the trajectory does not fit, it stores whole states at some steps and takes those between them
 -- again (Griewank and Walther 2000): the same bits, in more time; `p:cost()` tells how much.
--- @tparam[opt] table given { memory = bytes, or "700M", that the trajectory may take; what the memory limit leaves
---   otherwise; two states at least.
+-- @tparam[opt] table given { memory = bytes, or "700M", that the trajectory may take, two states at least; otherwise
+--   what the memory limit leaves or, without one, three quarters of the machine's memory.
 --   truncate = K: only the last K steps are swept back, and what came before counts as constant: memory for K steps,
 --   and the hypergradient is dE/dlambda + the sum of alpha_t B_t over these. From K = T on, and by default, all steps
 --   and the initial state }
@@ -69,8 +69,8 @@ end
 
 --- Forward-HG (Franceschi et al. 2017, eq. 12-16): one tangent of the state for each component of the
 -- hyperparameters, memory independent of the number of steps.
--- @tparam[opt] table given { memory = bytes, or "700M", for tangents, which run in groups that fit; what the memory
---   limit leaves otherwise }
+-- @tparam[opt] table given { memory = bytes, or "700M", for tangents, which run in groups that fit; otherwise what the
+--   memory limit leaves or, without one, three quarters of the machine's memory }
 -- @treturn method
 function method.forward(given)
   local memory = budget("forward", options.read("forward", given, { memory = {} }).memory)

@@ -295,6 +295,17 @@ describe("the cost of a hypergradient", function()
     end
   end)
 
+  it("is within the machine's memory where nobody set a limit", function()
+    local w = hyla.weight("w", { 1e6 }, hyla.zeros)
+    local q = hyla.problem { inner = (w ^ 2 * w):sum(), outer = w:sum(),
+      train = hyla.gd { rate = hyla.hyper("eta", { init = 0.1 }), steps = 1e9 } }
+    local cost = q:cost()
+    local total = tonumber(support.read("/proc/meminfo"):match "MemTotal:%s*(%d+)") * 1024
+    assert.is_true(cost.bytes > 0.5 * total and cost.bytes < 0.75 * total)
+    assert.equal(1e9 + cost.extra, cost.steps)
+    assert.is_near(theory(1e9, cost.checkpoints + 1), cost.steps, 1)
+  end)
+
   it("states bytes that are within 10 % of what is taken", function()
     for _, method in ipairs { hyla.reverse(), hyla.reverse { memory = budget(p, 4) }, hyla.reverse { truncate = 9 } } do
       local handle = method.new(p.handle)
@@ -312,6 +323,9 @@ describe("the cost of a hypergradient", function()
     q = small(100)
     q.method = hyla.reverse { memory = 64 + 4 * 72 }
     assert.equal("317 steps forward, 217 of them taken again; 352 bytes stored, 4 checkpoints", tostring(q:cost()))
+    q = small(4)
+    q.method = hyla.reverse { memory = 64 + 72 }
+    assert.equal("5 steps forward, 1 of them taken again; 136 bytes stored, 1 checkpoint", tostring(q:cost()))
   end)
 
   it("is refused where there is no hypergradient", function()
