@@ -37,9 +37,21 @@ local function remove(path)
   lfs.rmdir(path)
 end
 
-local function rename(from, to)
-  local ok, message = os.rename(from, to)
-  if not ok then site.fail("save_weights: %s", message) end
+-- Gives a whole folder its name; what had the name before stays when that fails.
+local function put(fresh, path, previous)
+  local there = is_folder(path)
+  if is_folder(previous) then remove(previous) end
+  local ok, message = true, nil
+  if there then ok, message = os.rename(path, previous) end
+  if ok then
+    ok, message = os.rename(fresh, path)
+    if not ok and there then os.rename(previous, path) end
+  end
+  if not ok then
+    remove(fresh)
+    site.fail("save_weights: %s", message)
+  end
+  if there then remove(previous) end
 end
 
 local function write(folder, by_name)
@@ -60,19 +72,14 @@ function weights.save(path, by_name)
   local there = lfs.attributes(path, "mode")
   if there and there ~= "directory" then site.fail("save_weights: %s: a %s is in the way", path, there) end
   if there then names_in("save_weights", path) end
-  local fresh, previous = ("%s.%d.next"):format(path, unistd.getpid()), path .. ".previous"
+  local fresh = ("%s.%d.next"):format(path, unistd.getpid())
   if is_folder(fresh) then remove(fresh) end           -- left by a save of this process that failed
   local ok, message = pcall(write, fresh, by_name)
   if not ok then
     if is_folder(fresh) then remove(fresh) end
     error(message, 0)
   end
-  if there then
-    if is_folder(previous) then remove(previous) end
-    rename(path, previous)
-  end
-  rename(fresh, path)
-  if there then remove(previous) end
+  put(fresh, path, path .. ".previous")
   check(C.hyla_file_sync(path:match "^(.*/)[^/]+$" or "."))
 end
 

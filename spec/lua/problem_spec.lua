@@ -87,6 +87,9 @@ describe("a problem", function()
     local p = setup()
     p:set { c = 2 }
     assert.is_true(p:check().worst <= 1)
+    p:place { c = 3 }
+    p:train()
+    near(expected(T, 3), p:watch().first)
   end)
 
   it("gives hypergradients by name, and the response", function()

@@ -156,13 +156,26 @@ describe("a random search", function()
   end)
 
   it("ends when its seconds are spent, those before a resume included", function()
-    local outcome, made = outcome_of { trials = 1000000, seconds = 0.05 }
+    local outcome = outcome_of { trials = 1000000, seconds = 0.05 }
     assert.is_true(outcome.trials >= 1 and outcome.trials < 1000000)
     assert.is_true(outcome.seconds >= 0.05)
-    local search = require "hyla.run.search".run
-    local state = { trial = 3, seconds = 9, series = {}, failed = {}, best = { trial = 2, hypers = {} } }
-    assert.equal(3, search(function() end, { from = {}, trials = math.huge, seconds = 9 }, state, {}).trials)
-    assert.is_truthy(made)
+    local hyla, search = require "hyla", require "hyla.run.search".run
+    local a = hyla.hyper("a", { init = 1 })
+    local p = hyla.problem { inner = (hyla.weight("w", {}, 0) - a) ^ 2, train = hyla.gd { rate = 0.1, steps = 1 },
+      watch = { a = a } }
+    local saved = 0
+    local function resumed(trials, seconds)
+      local from = require "hyla.run.candidates".drawn("search", { a = hyla.distribution.uniform(0, 1) }, 1)
+      local settings = { from = from, rule = { watch = "a", goal = "max" }, trials = trials, seconds = seconds }
+      local state = { trial = 3, seconds = 9, series = {}, failed = {}, best = { trial = 2, value = 2, hypers = {} } }
+      return search(function() return p end, settings, state,
+        { save = function() saved = saved + 1 end, progress = function() end })
+    end
+    assert.equal(3, resumed(math.huge, 9).trials)
+    assert.equal(0, saved)
+    local more = resumed(5)
+    assert.same({ 5, 2 }, { more.trials, saved })
+    assert.is_true(more.seconds >= 9)
   end)
 
   it("stops at an interrupt, without taking it for a trial that failed", function()

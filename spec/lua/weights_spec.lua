@@ -64,6 +64,21 @@ describe("saved weights", function()
     fails("disk full", weights.save, path, broken)
     assert.same({ "b-1.x.npy", "w.npy" }, files(path))
     assert.same({ "best" }, files(folder))
+    local rename = os.rename
+    for nth = 1, 2 do
+      local calls = 0
+      os.rename = function(...) -- luacheck: ignore 122
+        calls = calls + 1
+        if calls == nth then return nil, "no such luck" end
+        return rename(...)
+      end
+      local ok, message = pcall(weights.save, path, { a = hyla.ones { 2 } })
+      os.rename = rename -- luacheck: ignore 122
+      assert.is_false(ok)
+      assert.matches("save_weights: no such luck", message)
+      assert.same({ "b-1.x.npy", "w.npy" }, files(path))
+      assert.same({ "best" }, files(folder))
+    end
   end)
 
   it("are told of where a crash left them", function()
@@ -88,7 +103,8 @@ describe("saved weights", function()
     q:set { c = 4 }
     assert.equal(12 * one, q:apply(c * b, kept))
     q:train()
-    q:apply(w:sum(), { w = hyla.zeros { 2, 3 }, ["b-1.x"] = hyla.tensor(1, "float64") })
+    local mixed = { w = hyla.zeros { 2, 3 }, ["b-1.x"] = hyla.tensor(0.25, "float64") }
+    assert.equal(0.25, q:apply(w:sum() + b, mixed))
     assert.is_near(6 * one, q:response(), 1e-6)          -- the state is still its own
   end)
 end)
