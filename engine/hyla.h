@@ -178,6 +178,12 @@ typedef struct hyla_stream {
 int hyla_problem_stream(hyla_problem *p, const hyla_stream *s); /* its index */
 /* A stretch of `steps` steps: next[i] is state i after one. */
 int hyla_problem_segment(hyla_problem *p, double steps, int n_state, const int *next);
+/* Says that a segment is momentum in n weights, and of what its step is made: v' = mu v + gradient, w' = w - rate v'.
+ * hyla_reversible_new needs to know. Of weight i: w[i], v[i] are its state and its velocity's; gradient[i], rate[i] and
+ * mu[i] nodes of the graph, as next[] of the segment has them: gradient of the weight's shape, a function of no
+ * velocity; rate one number or of the weight's shape; mu one number; both functions of no state. */
+int hyla_problem_momentum(hyla_problem *p, int segment, int n, const int *w, const int *v, const int *gradient,
+                          const int *rate, const int *mu);
 int hyla_problem_outer(hyla_problem *p, int objective);
 /* Derives and plans the programs. HYLA_EDERIV when the outer objective has no path from a hyperparameter. */
 int hyla_problem_ready(hyla_problem *p, int differentiate);
@@ -207,6 +213,18 @@ int hyla_forward_new(hyla_problem *p, double memory, hyla_method **out);
  *   carry    mu in Z_t = mu A_t Z_{t-1} + B_t, from 0 to 1: 1 is RTHO; between, MARTHE (Donini et al. 2020); 0 looks at
  *            the last step alone (Baydin et al. 2018) */
 int hyla_realtime_new(hyla_problem *p, double memory, double carry, hyla_method **out);
+/* Reverse-HG with no stored trajectory (Maclaurin, Duvenaud and Adams 2015): momentum is run in fixed point, so that it
+ * can be run backwards bit for bit. Weights and velocities are whole multiples of 2^-bits, gradients and displacements
+ * are rounded to them, momentum to 2^-32; what the product mu v loses, log2(1/mu) bits a component and step, goes into
+ * an information buffer (at mu = 0 the velocities themselves, at mu = 1 nothing). Rounding is differentiated as the
+ * identity. HYLA_EVALUE: a segment is no momentum (hyla_problem_momentum), or while training, |w|, |v| reaches
+ * 2^(62 - bits), or mu lies outside of [0, 1].
+ *   memory   bytes the information buffer may take; 0: what hyla_memory_limit leaves. HYLA_ENOMEM names both sizes
+ *   bits     of the fraction, 8 .. 56 */
+int hyla_reversible_new(hyla_problem *p, double memory, int bits, hyla_method **out);
+/* Takes the last `steps` steps back: the states of step t - steps are there again, to the bit. HYLA_ESTATE for other
+ * methods, or after the hypergradient, which has gone back itself. HYLA_EINTR between two steps. */
+int hyla_reversible_back(hyla_method *m, double steps);
 void hyla_method_drop(hyla_method *m);
 int hyla_method_start(hyla_method *m, hyla_tensor *const *lambda); /* one per hyperparameter; computes s_0 */
 /* Warm start: training goes on from these states (one each, copied) as those of step t, 0 <= t <= T. They depend on no

@@ -39,7 +39,8 @@ typedef struct hy_segment {
   double steps;
   hy_ref *next;
   hyla_program *step;
-  hy_adjoint lean, rich; /* from states alone; with residuals (rich.vjp NULL: none pay) */
+  hy_adjoint lean, rich;        /* from states alone; with residuals (rich.vjp NULL: none pay) */
+  struct hy_momentum *momentum; /* its parts, where it was declared to be momentum; momentum.h */
 } hy_segment;
 
 struct hyla_problem {

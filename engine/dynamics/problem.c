@@ -1,5 +1,5 @@
 /* A problem: declared variable by variable, then made ready once. */
-#include "dynamics/dynamics.h"
+#include "dynamics/momentum.h"
 #include <string.h>
 
 int hyla_problem_new(hyla_graph *g, hyla_problem **out) {
@@ -32,6 +32,7 @@ void hy_adjoint_drop(hy_adjoint *a) {
 static void drop_segment(hy_segment *s) {
   hy_free(s->next);
   hyla_program_drop(s->step);
+  hy_momentum_drop(s->momentum);
   hy_adjoint_drop(&s->lean);
   hy_adjoint_drop(&s->rich);
 }

@@ -85,9 +85,27 @@ local function add_streams(handle, lowering, laid, o, values)
   return streams
 end
 
+-- Tells the engine what a segment of momentum is made of.
+local function declare_momentum(handle, index, laid, lowering)
+  local parts = laid.segments[index].momentum
+  local position, state, n = {}, { weight = {}, velocity = {} }, #parts
+  for i, leaf in ipairs(laid.states) do position[leaf] = i - 1 end
+  for i, part in ipairs(parts) do
+    for key, list in pairs(state) do list[i] = position[part[key]] end
+  end
+  local function ints(list) return ffi.new("int[?]", n, list) end
+  local function nodes(key)
+    local list = {}
+    for i, part in ipairs(parts) do list[i] = part[key] end
+    return ints(lowering:refer(list))
+  end
+  check(C.hyla_problem_momentum(handle, index - 1, n, ints(state.weight), ints(state.velocity), nodes "gradient",
+                                nodes "rate", nodes "momentum"))
+end
+
 --- Makes the engine's problem.
 -- @tparam table laid from layout.new
--- @tparam table o { dtype =, steps = T }
+-- @tparam table o { dtype =, steps = T, reversible = whether the segments, all of momentum, are to be taken back }
 -- @tparam table values frozen hyperparameter -> its rows, a tensor [1, ...] that the problem reads from then on
 -- @treturn table { handle, graph, streams = leaf -> index }
 function assemble.problem(laid, o, values)
@@ -98,9 +116,10 @@ function assemble.problem(laid, o, values)
   local handle = ffi.gc(out[0], C.hyla_problem_drop)
   for i, e in ipairs(laid.hypers) do check(C.hyla_problem_hyper(handle, e.name, hypers[i], e.site)) end
   for i, e in ipairs(laid.states) do check(C.hyla_problem_state(handle, e.name, states[i], init[i], e.site)) end
-  for _, segment in ipairs(laid.segments) do
+  for i, segment in ipairs(laid.segments) do
     local after = ffi.new("int[?]", #states, lowering:refer(segment.next))
     check(C.hyla_problem_segment(handle, segment.steps, #states, after))
+    if o.reversible then declare_momentum(handle, i, laid, lowering) end
   end
   if laid.outer then
     local scalar = laid.outer.rank == 0 and laid.outer or trace.apply("reshape", { laid.outer }, { v = {} })

@@ -176,6 +176,15 @@ local function by_key(accessories)
   return table_of
 end
 
+-- The parts of a step of momentum as expressions of the shapes that the engine wants.
+local function parts_of_momentum(d, w, accessories, parts)
+  local by = trace.lift(d.kind, parts.rate)
+  return {
+    weight = w, velocity = accessories[parts.velocity], gradient = parts.gradient,
+    rate = by.rank > 0 and trace.broadcast_to(by, w.shape) or by, momentum = trace.lift(d.kind, parts.momentum),
+  }
+end
+
 --- One step of one leaf.
 -- @tparam dynamics d
 -- @tparam expression w
@@ -184,9 +193,11 @@ end
 -- @tparam table at as for `accessories_of`
 -- @treturn expression w after the step
 -- @treturn {expression,...} the accessories after it, in the same order
+-- @treturn[opt] table where the step is momentum and nothing else, its parts, which hyla.reversible takes:
+--   { weight, velocity = leaves; gradient, rate (of the weight's shape, or a scalar), momentum = expressions }
 function dynamics.step(d, w, accessories, g, at)
   local before = by_key(accessories)
-  local after, kept = d.step(w, before, g, setting.of(d, w, at))
+  local after, kept, parts = d.step(w, before, g, setting.of(d, w, at))
   local moved = want_like(d, "the weight", w, after)
   kept = kept or {}
   for name in pairs(kept) do
@@ -196,7 +207,7 @@ function dynamics.step(d, w, accessories, g, at)
   end
   local list = {}
   for i, leaf in ipairs(accessories) do list[i] = want_like(d, "the accessory", leaf, kept[leaf.key]) end
-  return moved, list
+  return moved, list, d.kind == "momentum" and parts_of_momentum(d, w, before, parts) or nil
 end
 
 --- What the outer objective and the watched values see in a weight's place.

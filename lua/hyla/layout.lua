@@ -106,9 +106,10 @@ local function initial_state(states, dtype)
   return list
 end
 
--- One step of training by an optimizer: leaf of the state -> its value after the step.
+-- One step of training by an optimizer: leaf of the state -> its value after the step; and of each weight the parts of
+-- momentum, where it is that.
 local function optimizer_step(d, inner, weights, accessories, at)
-  local after, moved = {}, {}
+  local after, moved, momentum = {}, {}, {}
   for i, w in ipairs(weights) do
     if w.op == "weight" then moved[#moved + 1] = i end
   end
@@ -119,10 +120,10 @@ local function optimizer_step(d, inner, weights, accessories, at)
   for k, i in ipairs(moved) do
     local list = dynamics.accessories_of(d, weights[i], accessories[i], at)
     local kept
-    after[weights[i]], kept = dynamics.step(d, weights[i], list, gradients[k], at)
+    after[weights[i]], kept, momentum[k] = dynamics.step(d, weights[i], list, gradients[k], at)
     for n, leaf in ipairs(list) do after[leaf] = kept[n] end
   end
-  return after
+  return after, momentum[1] and momentum or nil
 end
 
 -- What is seen in the weights' place by all that judges them: weight -> expression.
@@ -188,9 +189,9 @@ local function frozen_of(leaves)
 end
 
 -- What each stretch of training makes of the state: a list of { leaf -> expression }; fills accessories. Then what the
--- last one has seen in the weights' place.
+-- last one has seen in the weights' place, and the parts of those that are momentum.
 local function steps_of(p, weights, accessories)
-  local steps, readout, first = {}, {}, 1
+  local steps, readout, momentum, first = {}, {}, {}, 1
   for i, d in ipairs(p.segments) do
     if dynamics.is_transition(d) then
       steps[i] = transition_step(d, weights)
@@ -200,12 +201,12 @@ local function steps_of(p, weights, accessories)
       end
       want_inner_weights(p.inner, weights)
       local at = { first = first, steps = d.steps, streams = {} }
-      steps[i] = optimizer_step(d, p.inner, weights, accessories, at)
+      steps[i], momentum[i] = optimizer_step(d, p.inner, weights, accessories, at)
       if i == #p.segments then readout = readouts(d, weights, accessories, at) end
     end
     first = first + d.steps
   end
-  return steps, readout
+  return steps, readout, momentum
 end
 
 local function roots_of(p)
@@ -218,7 +219,8 @@ end
 --- Lays a problem out.
 -- @tparam table p { inner, outer, cost (each may be nil), watch (list), segments (dynamics and transitions), dtype }
 -- @treturn table { weights (states too), hypers, frozen, streams (frozen too), states: lists of leaves;
---   init: list of expressions, one a state; segments: list of { steps =, next = list of expressions, one a state };
+--   init: list of expressions, one a state; segments: list of { steps =, next = list of expressions, one a state;
+--   momentum = of each weight the parts that dynamics.step gives, or nil };
 --   outer: what is judged, or nil; cost: the state that sums the running cost, or nil; readout: weight -> what outer,
 --   cost and watch see in its place, where that is not the weight itself }
 function layout.new(p)
@@ -229,7 +231,7 @@ function layout.new(p)
 
   local accessories = {}
   for i = 1, #weights do accessories[i] = {} end
-  local steps, readout = steps_of(p, weights, accessories)
+  local steps, readout, momentum = steps_of(p, weights, accessories)
   local states = {}
   for i, w in ipairs(weights) do
     states[#states + 1] = w
@@ -246,7 +248,7 @@ function layout.new(p)
   for i, d in ipairs(p.segments) do
     local after = {}
     for k, leaf in ipairs(states) do after[k] = steps[i][leaf] or leaf end
-    segments[i] = { steps = d.steps, next = after }
+    segments[i] = { steps = d.steps, next = after, momentum = momentum[i] }
     append(roots, after)
   end
   for _, w in ipairs(weights) do append(roots, { readout[w] }) end

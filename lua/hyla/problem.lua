@@ -69,6 +69,7 @@ local function new(given)
     if o[what] then want_scalar(what, o[what]) end
   end
   local segments = training.stretches(o.train)
+  if o.method and o.method.want then o.method.want(segments) end
   local laid = layout.new {
     inner = o.inner, outer = o.outer, cost = o.cost, watch = watched(o.watch), segments = segments, dtype = o.dtype,
   }
@@ -84,7 +85,8 @@ local function new(given)
   self.hypers, self.frozen, self.notes = assemble.hypers(laid, dynamics.domains(segments), o.dtype)
   local rows = {}
   for _, hyper in ipairs(self.frozen) do rows[hyper.leaf] = hyper.row end
-  local made = assemble.problem(laid, { dtype = o.dtype, steps = self.steps }, rows)
+  local reversible = self.method.kind == "reversible"
+  local made = assemble.problem(laid, { dtype = o.dtype, steps = self.steps, reversible = reversible }, rows)
   self.handle, self.graph, self.streams = made.handle, made.graph, made.streams
   return setmetatable(self, Problem)
 end
@@ -368,7 +370,9 @@ function methods:bytes() return C.hyla_method_bytes(want_current(self, "bytes"))
 -- @treturn table
 function methods:cost()
   want_differentiable(self, "cost")
-  return cost.of(handle_of(self, self.method.kind))
+  local handle = handle_of(self, self.method.kind)
+  if self.method.cost_of_lambda and self.current ~= handle then check(start_engine(self, handle)) end
+  return cost.of(handle)
 end
 
 -- save_weights and apply; estimate.

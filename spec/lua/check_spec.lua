@@ -39,7 +39,8 @@ describe("a check", function()
     assert.matches("^method +of bound +seconds +x training +memory$", lines[2])
     assert.matches("^reverse .*", lines[3])
     for _, entry in ipairs(result.methods) do
-      assert.is_true(entry.off <= 1 and entry.seconds > 0 and entry.ratio > 0 and entry.bytes > 0, entry.name)
+      local fine = entry.left_out or entry.off <= 1 and entry.seconds > 0 and entry.ratio > 0 and entry.bytes > 0
+      assert.is_truthy(fine, entry.name)
     end
   end)
 
@@ -48,6 +49,22 @@ describe("a check", function()
     for _, entry in ipairs(result.methods) do seen[entry.name] = true end
     for _, entry in ipairs(method.exact) do assert.is_true(seen[entry.name], entry.name) end
     assert.is_nil(result.methods[1].seconds)
+  end)
+
+  it("takes reversible momentum in where it holds, and tells where it does not", function()
+    local function told(momentum)
+      local train = hyla.momentum { rate = 0.05, momentum = momentum, steps = T }
+      local result = setup({ train = train }):check { costs = false }
+      for _, entry in ipairs(result.methods) do
+        if entry.name == "reversible" then return entry, tostring(result) end
+      end
+    end
+    assert.is_true(told(0.9).off <= 1)
+    local refused, text = told(hyla.at_step(function() return 1.25 end))
+    assert.matches("expected a momentum of 'w' in %[0, 1%], got 1.25", refused.left_out)
+    assert.matches("reversible is left out: ", text)
+    local overwrites = setup():check { costs = false }.methods
+    assert.matches("gd overwrites", overwrites[#overwrites].left_out)
   end)
 
   it("names component, got, expected and ratio where central differences disagree", function()

@@ -62,8 +62,8 @@ end
 -- @tparam problem p
 -- @tparam number steps that the check trains for
 -- @tparam table o { methods = list of names and methods, or nil; components = the most tangents that are run unasked }
--- @treturn {entry,...} name, and method or left_out = why it is not run; approximates = why its hypergradient is not
---   exact; an exact one is first, unless none was asked for
+-- @treturn {entry,...} name, and method or left_out = why it is not run; unasked = it may be left out yet;
+--   approximates = why its hypergradient is not exact; an exact one is first, unless none was asked for
 function methods.choose(p, steps, o)
   local facts = facts_of(p, steps, o)
   if o.methods then return asked_for(o.methods, facts) end
@@ -74,6 +74,7 @@ function methods.choose(p, steps, o)
     if entry.name ~= own.name then
       local m, why = entry.make(facts)
       chosen[#chosen + 1] = m and entry_of(entry.name, m, steps) or { name = entry.name, left_out = why }
+      chosen[#chosen].unasked = true
     end
   end
   if own.approximates then chosen[#chosen + 1] = own end

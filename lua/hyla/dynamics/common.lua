@@ -108,7 +108,7 @@ function common.extend(d, o)
   if from then add_average(d) end
   if not (s.clip_norm or s.clip_value or s.l2 or s.weight_decay or from) then return end
   d.step = function(w, a, g, mine)
-    local moved, kept = own(w, a, changed_gradient(w, g, mine), mine)
+    local moved, kept, parts = own(w, a, changed_gradient(w, g, mine), mine)
     moved = decayed(w, moved, mine)
     if from then
       local with_average = {}
@@ -116,7 +116,7 @@ function common.extend(d, o)
       kept = with_average
       averaged(moved, a, kept, from)
     end
-    return moved, kept
+    return moved, kept, parts
   end
 end
 

@@ -63,7 +63,7 @@ optimizers.momentum = {
   step = function()
     return function(w, a, g, s)
       local v = s.momentum * a.v + g
-      return w - s.rate * v, { v = v }
+      return w - s.rate * v, { v = v }, { velocity = "v", gradient = g, rate = s.rate, momentum = s.momentum }
     end
   end,
 }
