@@ -7,9 +7,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
-enum { LINE = 64 };
+enum { LINE = 64, HUGE_PAGE = 2 << 20 };
 #define LARGEST ((size_t)1 << 48) /* more than a process can address */
 
 typedef struct header {
@@ -62,11 +63,23 @@ static void *out_of_memory(double size) {
   return NULL;
 }
 
+/* Large blocks ask for large pages: a pass over them then seldom waits for the page tables. */
+static char *taken_from_system(size_t taken) {
+  char *block = aligned_alloc(LINE, taken);
+#ifdef MADV_HUGEPAGE
+  if (block && taken >= 2 * HUGE_PAGE) {
+    size_t skip = HUGE_PAGE - (uintptr_t)block % HUGE_PAGE;
+    (void)madvise(block + skip, (taken - skip) / HUGE_PAGE * HUGE_PAGE, MADV_HUGEPAGE); /* a wish, no more */
+  }
+#endif
+  return block;
+}
+
 void *hy_alloc(size_t size) {
   if (size > LARGEST || told_to_fail()) return out_of_memory((double)size);
   size_t taken = LINE + (size + LINE - 1) / LINE * LINE;
   if (!account(taken)) return NULL;
-  char *block = aligned_alloc(LINE, taken);
+  char *block = taken_from_system(taken);
   if (!block) {
     atomic_fetch_sub(&current, taken);
     return out_of_memory((double)size);

@@ -180,10 +180,11 @@ int hy_driver_step(hy_driver *d, hy_trajectory *r) {
   if (!d->started) return hy_fail(HYLA_ESTATE, NULL, "the method has not been started");
   int status = hy_poll_interrupt();
   if (status) return status;
-  status = take_step(d, r, hy_program_run);
+  double t = d->t;
+  status = take_step(d, r, hy_program_run_watched);
   d->started = !status; /* a step that fails halfway has overwritten part of the state */
-  if (status) return status;
-  if (hy_layout_first_nonfinite(&d->problem->state_layout, d->state) < 0) return 0;
+  if (status != HYLA_ENONFINITE) return status;
+  hy_driver_seek(d, t + 1);
   return hy_driver_explain(d, &(hy_replay){d, restart_again, step_again, "training"}, "a state is not finite");
 }
 

@@ -102,13 +102,6 @@ static int start_tangents(forward *r, int64_t first) {
 
 static int start(hyla_method *m) { return start_tangents((forward *)m, 0); }
 
-static bool tangents_finite(const forward *r) {
-  for (int64_t i = 0; i < held(r); i++)
-    if (hy_layout_first_nonfinite(&r->method.driver.problem->state_layout, r->z + (size_t)i * state_bytes(r)) >= 0)
-      return false;
-  return true;
-}
-
 /* The present group's tangents take a step, with or without the state, which has not moved yet. */
 static int step_group(forward *r, bool state, hy_run *run) {
   hy_driver *d = &r->method.driver;
@@ -145,11 +138,11 @@ static int step(hyla_method *m) {
   if (!m->driver.started) return hy_fail(HYLA_ESTATE, NULL, "the method has not been started");
   int status = hy_poll_interrupt();
   if (status) return status;
-  status = take_step(r, hy_program_run);
+  double t = m->driver.t;
+  status = take_step(r, hy_program_run_watched);
   m->driver.started = !status; /* a step that fails halfway has overwritten part of the state */
-  if (status) return status;
-  bool finite = hy_layout_first_nonfinite(&m->driver.problem->state_layout, m->driver.state) < 0 && tangents_finite(r);
-  if (finite) return 0;
+  if (status != HYLA_ENONFINITE) return status;
+  hy_driver_seek(&m->driver, t + 1);
   hy_replay again = {r, restart_again, step_again, "training, or its tangents,"};
   return hy_driver_explain(&m->driver, &again, "a tangent is not finite");
 }

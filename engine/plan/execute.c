@@ -9,6 +9,8 @@ typedef struct runner {
   atomic_int status; /* the first failure of any thread */
   atomic_int unit;   /* where */
   int worst;         /* checking: the first item of the phase with a value that is not finite */
+  bool watch;        /* outputs are looked at as they are written, while they are near */
+  atomic_bool found; /* one was not finite */
 } runner;
 
 static bool is_finite(const hy_item *it, const hy_block *b, int64_t lo, int64_t hi) {
@@ -16,8 +18,13 @@ static bool is_finite(const hy_item *it, const hy_block *b, int64_t lo, int64_t 
   return hy_kernel_finite((hi - lo) * it->row, hy_result(it, b, lo), it->shape.dtype);
 }
 
+static void watch(runner *r, const hy_item *it, const hy_block *b, int64_t lo, int64_t hi) {
+  if (r->watch && it->place == HY_IN_OUTPUT && !is_finite(it, b, lo, hi))
+    atomic_store_explicit(&r->found, true, memory_order_relaxed);
+}
+
 /* A chain of maps goes through a few rows at a time, which stay in the first-level cache. */
-static int run_chain(const runner *r, int first, const hy_block *block) {
+static int run_chain(runner *r, int first, const hy_block *block) {
   const hy_plan *p = &r->program->plan;
   const hy_item *head = &p->item[p->order[first]];
   hy_block b = *block;
@@ -27,6 +34,7 @@ static int run_chain(const runner *r, int first, const hy_block *block) {
       const hy_item *it = &p->item[p->order[k]];
       int status = it->run(it, &b);
       if (status) return status;
+      watch(r, it, &b, b.lo, b.hi);
     }
   }
   return 0;
@@ -49,6 +57,7 @@ static int run_items(runner *r, const hy_block *b) {
     int status = chain ? run_chain(r, k, b) : it->run(it, b);
     if (status) return status;
     if (check) look_at(r, k, b);
+    if (!chain && r->phase->split == HY_ROWS) watch(r, it, b, b->lo, b->hi);
     k += chain ? it->chain : 1;
   }
   return 0;
@@ -77,8 +86,7 @@ static void work(void *context, int unit, int thread) {
   if (status && atomic_compare_exchange_strong(&r->status, &none, status)) atomic_store(&r->unit, unit);
 }
 
-static int run_phase(runner *r, const hy_phase *ph) {
-  r->phase = ph;
+static int run_units(runner *r, const hy_phase *ph) {
   if (!ph->parallel || r->program->check) {
     int status = 0;
     for (int u = 0; u < ph->units && !status; u++) status = run_unit(r, u, 0);
@@ -90,6 +98,16 @@ static int run_phase(runner *r, const hy_phase *ph) {
   /* The words are on the thread that failed: say them again on this one. */
   int again = run_unit(r, atomic_load(&r->unit), 0);
   return again ? again : hy_fail(status, NULL, "an index was out of range");
+}
+
+static int run_phase(runner *r, const hy_phase *ph) {
+  const hy_plan *p = &r->program->plan;
+  r->phase = ph;
+  int status = run_units(r, ph);
+  if (status || ph->split == HY_ROWS) return status;
+  for (int k = ph->first; k < ph->first + ph->n; k++) /* not made row by row: looked at when whole */
+    watch(r, &p->item[p->order[k]], &r->block, 0, p->item[p->order[k]].rows);
+  return 0;
 }
 
 static int prepare_scratch(hyla_program *p) {
@@ -104,8 +122,8 @@ static int prepare_scratch(hyla_program *p) {
   return 0;
 }
 
-int hy_program_run(hyla_program *p, char *const *in, char *const *out) {
-  runner r = {.program = p, .block = {.program = p, .in = in, .out = out}, .worst = -1};
+static int run(hyla_program *p, char *const *in, char *const *out, bool watched) {
+  runner r = {.program = p, .block = {.program = p, .in = in, .out = out}, .worst = -1, .watch = watched};
   int status = prepare_scratch(p);
   for (int k = 0; k < p->plan.n_phase && !status; k++) {
     status = run_phase(&r, &p->plan.phase[k]);
@@ -114,8 +132,11 @@ int hy_program_run(hyla_program *p, char *const *in, char *const *out) {
     status = hy_fail(HYLA_ENONFINITE, n->site, "a value that is not finite (NaN or infinity) from %s",
                      hy_op_table[n->op].name);
   }
-  return status;
+  return !status && atomic_load(&r.found) ? HYLA_ENONFINITE : status;
 }
+
+int hy_program_run(hyla_program *p, char *const *in, char *const *out) { return run(p, in, out, false); }
+int hy_program_run_watched(hyla_program *p, char *const *in, char *const *out) { return run(p, in, out, true); }
 
 int hy_program_find_nonfinite(hyla_program *p, char *const *in, char *const *out) {
   p->check = true;

@@ -200,7 +200,9 @@ int hy_program_new(hyla_graph *g, int n_in, const hy_ref *in, int n_out, const h
                    hyla_program **p);
 int hy_program_run(hyla_program *p, char *const *in, char *const *out);
 bool hy_program_reads(const hyla_program *p, int input);
-typedef int hy_run(hyla_program *p, char *const *in, char *const *out); /* hy_program_run, or the one below */
+typedef int hy_run(hyla_program *p, char *const *in, char *const *out); /* hy_program_run, or one of the two below */
+/* As hy_program_run; HYLA_ENONFINITE, without words, when a value that it wrote to an output is not finite. */
+int hy_program_run_watched(hyla_program *p, char *const *in, char *const *out);
 /* Runs again, looking at every value: HYLA_ENONFINITE names the operation and its line, or 0 when all are finite. */
 int hy_program_find_nonfinite(hyla_program *p, char *const *in, char *const *out);
 size_t hy_program_bytes(const hyla_program *p);

@@ -81,4 +81,27 @@ describe("a step in place", function()
     local tangents = p:bytes() - plain - 2 * 2 * layers * weight
     assert.is_true(tangents < 3 * weight, ("%d bytes"):format(tangents)) -- blocks of rows; none of 12 gradients
   end)
+
+  -- Outputs are looked at as they are written: by rows, in chains of maps on long rows, and in strips of a product.
+  it("says at which step a part of the state stops being finite", function()
+    local function diverges(shape, step)
+      local W = hyla.weight("W", shape, hyla.ones)
+      local p = hyla.problem { inner = W:sum(), train = hyla.update {
+        accessories = { v = hyla.zeros_like, u = hyla.zeros_like }, steps = 3,
+        step = function(w, a)
+          local after, v, u = step(w, a.v, a.u)
+          return after, { v = v, u = u }
+        end,
+      } }
+      local ok, message = pcall(p.train, p)
+      assert.is_false(ok)
+      assert.matches("diverged at step 2 of 3", message, 1, true)
+      return message
+    end
+    assert.matches(" from mul", diverges({ 3, 3 }, function(w, v, u) return w * 1e30, v, u end), 1, true)
+    assert.matches(" from mul", diverges({ 32, 5000 }, function(w, v)
+      return w - 1e-9 * v, v + 1, (v + 1) * 3e38 - w
+    end), 1, true)
+    assert.matches(" from matmul", diverges({ 80, 80 }, function(w, _, u) return w * 1e19, w:matmul(w), u end), 1, true)
+  end)
 end)
