@@ -76,7 +76,7 @@ end
 function method.forward(given)
   local memory = budget("forward", options.read("forward", given, { memory = {} }).memory)
   return {
-    kind = "forward", settings = { memory = memory },
+    kind = "forward", partial = true, settings = { memory = memory },
     new = function(problem) return made(C.hyla_forward_new, problem, memory) end,
   }
 end
@@ -94,7 +94,7 @@ local function along(kind, given, defaults)
   })
   local memory = o.memory and method.bytes(kind .. ": memory", o.memory) or 0
   return {
-    kind = kind, every = o.every, rate = o.rate, patience = o.patience,
+    kind = kind, partial = true, every = o.every, rate = o.rate, patience = o.patience,
     settings = { memory = memory, every = o.every, carry = o.carry },
     approximates = function()
       return o.carry < 1 and ("it carries %.9g of the tangents on"):format(o.carry) or nil

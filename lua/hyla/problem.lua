@@ -160,7 +160,8 @@ local function want_current(self, what)
   return self.current
 end
 
---- One training whose hyperparameters are improved on the way, where the method is hyla.rtho or one of its kin.
+--- One training, looked at on the way: it has a hypergradient at every step, and can go on with other hyperparameters,
+-- where the method is hyla.rtho, one of its kin, or hyla.forward.
 -- @treturn Realtime at its first step: see hyla.realtime
 function methods:realtime()
   self.unfinished = false

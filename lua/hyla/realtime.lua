@@ -24,16 +24,16 @@ local function view(read, handle, i)
 end
 
 --- Training of a problem at its first step, or where its warm start says. The problem's method has to be one that goes
--- along with training (hyla.rtho and its kin).
+-- along with training (hyla.rtho and its kin, hyla.forward).
 -- @tparam problem p
 -- @tparam table hooks start(p, kind) -> engine's method at its first step; finish(p, kind, status)
 -- @treturn Realtime
 local function new(p, hooks)
   if not p.outer then site.fail("realtime: the problem has no outer objective") end
   if #p.hypers == 0 then site.fail("realtime: the problem has no hyperparameter") end
-  if not p.method.every then
-    site.fail("realtime: the problem's method is %s; method = hyla.rtho { ... } goes along with training",
-              p.method.kind)
+  if not p.method.partial then
+    site.fail("realtime: the problem's method is %s; method = hyla.rtho { ... } goes along with training, and "
+              .. "hyla.forward()", p.method.kind)
   end
   return setmetatable({ problem = p, hooks = hooks, handle = hooks.start(p, p.method.kind) }, Realtime)
 end

@@ -66,7 +66,7 @@ describe("real-time updates", function()
   end)
 
   it("have at every step the hypergradient of a training that ends there", function()
-    local p = batched(hyla.rtho())
+    local p = batched(hyla.forward())
     local training = p:realtime()
     for _, t in ipairs { 1, 2, 7, 24 } do
       training:advance(t - training:step())
