@@ -367,7 +367,8 @@ end)
 describe("a warm start", function()
   it("goes on from the states given, which depend on nothing", function()
     local function build(method, steps)
-      local w, r = hyla.weight("w", { 3 }, hyla.ones), hyla.hyper("r", { init = 0.1 })
+      local r = hyla.hyper("r", { init = 0.1 })
+      local w = hyla.weight("w", { 3 }, 10 * r * hyla.ones { 3 })
       local p = hyla.problem {
         inner = (w ^ 4):sum() / 4, outer = (w ^ 2):sum(), dtype = "float64", method = method,
         train = hyla.momentum { rate = r, momentum = 0.6, steps = steps },
