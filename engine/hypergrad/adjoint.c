@@ -24,14 +24,17 @@ int hy_outer_adjoint(hyla_method *m, char *alpha, hy_run *run) {
   return 0;
 }
 
-int hy_lean_adjoint(hyla_method *m, double t, const char *state, char *alpha, hy_run *run) {
+int hy_step_adjoint(hyla_method *m, double t, const char *state, const hy_trajectory *stored, char *alpha,
+                    hy_run *run) {
   hy_driver *d = &m->driver, at = *d;
   const hyla_problem *p = d->problem;
   hy_driver_seek(&at, t - 1);
-  hyla_program *vjp = p->segment[at.segment].lean.vjp;
+  const hy_segment *s = &p->segment[at.segment];
+  hyla_program *vjp = stored ? hy_trajectory_adjoint(stored, s)->vjp : s->lean.vjp;
   int n = hy_driver_bind(&at, vjp, d->in, 0, state);
   if (n < 0) return n;
-  hy_layout_bind(&p->hyper_layout, d->in, hy_layout_bind(&p->state_layout, d->in, n, alpha), m->g);
+  n = hy_layout_bind(&p->hyper_layout, d->in, hy_layout_bind(&p->state_layout, d->in, n, alpha), m->g);
+  if (stored) hy_trajectory_bind(stored, p, s, t - 1, d->in, d->in + n);
   bind_results(m, d->out, hy_layout_bind(&p->state_layout, d->out, 0, alpha));
   int status = run(vjp, d->in, d->out);
   if (!status) hy_slice_add(p, t, d->slices, m->g);

@@ -29,11 +29,11 @@ int hy_method_check_memory(const char *kind, double memory);
 /* Sets up the common part of a method whose structure begins with a hyla_method. */
 int hy_method_open(hyla_method *m, const hy_method_kind *kind, hyla_problem *p, int differentiate);
 
-/* ---- adjoint.c: the three pieces of a backward sweep; `run` is hy_program_run, or looks at every value. alpha is by the
+/* ---- adjoint.c: the pieces of a backward sweep; `run` is hy_program_run, or looks at every value. alpha is by the
  * state layout, g the method's. ---- */
-int hy_outer_adjoint(hyla_method *m, char *alpha, hy_run *run);   /* f, alpha = dE/ds_T, g = dE/dlambda */
-int hy_initial_adjoint(hyla_method *m, char *alpha, hy_run *run); /* g += alpha ds_0/dlambda */
-/* From alpha_t to alpha_{t-1} at s_{t-1} = `state`, nothing else stored; g grows by alpha_t B_t. */
-int hy_lean_adjoint(hyla_method *m, double t, const char *state, char *alpha, hy_run *run);
-bool hy_adjoint_finite(const hyla_method *m, const char *alpha); /* f, alpha and g */
+int hy_outer_adjoint(hyla_method *m, char *alpha, hy_run *run); /* f, alpha = dE/ds_T, g = dE/dlambda */
+/* From alpha_t to alpha_{t-1}; g grows by alpha_t B_t. s_{t-1}: `state`, but for what `stored` (or NULL) has of it. */
+int hy_step_adjoint(hyla_method *m, double t, const char *state, const hy_trajectory *stored, char *alpha, hy_run *run);
+int hy_initial_adjoint(hyla_method *m, char *alpha, hy_run *run); /* g += alpha ds_0/dlambda, unless it began warm */
+bool hy_adjoint_finite(const hyla_method *m, const char *alpha);  /* f, alpha and g */
 #endif

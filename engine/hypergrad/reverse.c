@@ -35,69 +35,27 @@ static int step(hyla_method *m) {
   return hy_driver_step(&m->driver, m->driver.t < r->first ? NULL : &r->trajectory);
 }
 
-/* g, and room for the adjoints of slices, as the last outputs of an adjoint program. */
-static void bind_results(reverse *r, char **out, int n) {
-  const hyla_problem *p = r->method.driver.problem;
-  n = hy_layout_bind(&p->hyper_layout, out, n, r->method.g);
-  hy_layout_bind(&p->slice_layout, out, n, r->method.driver.slices);
-}
-
-/* f = E(s_T, lambda), alpha = alpha_T, g = the direct term. */
 static int outer_adjoint(reverse *r, hy_run *run) {
-  hy_driver *d = &r->method.driver;
-  const hyla_problem *p = d->problem;
-  hy_scalar e;
-  int status = hy_driver_bind_at(d, p->outer_vjp, d->t, d->in, 0, d->state);
-  if (status < 0) return status;
-  d->out[0] = (char *)&e;
-  bind_results(r, d->out, hy_layout_bind(&p->state_layout, d->out, 1, r->alpha));
-  status = run(p->outer_vjp, d->in, d->out);
+  int status = hy_outer_adjoint(&r->method, r->alpha, run);
   if (status) return status;
-  hy_slice_add(p, d->t, d->slices, r->method.g);
-  r->method.f = hy_scalar_value(p, &e);
-  r->t = d->t;
+  r->t = r->method.driver.t;
   r->backward = true;
   return 0;
 }
 
-/* From alpha_t to alpha_{t-1}; g grows by alpha_t B_t. What the trajectory holds of the step has been reached. */
+/* What the trajectory holds of the step has been reached. */
 static int adjoint_step(reverse *r, hy_run *run) {
-  hy_driver *d = &r->method.driver, at = *d;
-  const hyla_problem *p = d->problem;
-  hy_driver_seek(&at, r->t - 1);
-  const hy_segment *s = &p->segment[at.segment];
-  hyla_program *vjp = hy_trajectory_adjoint(&r->trajectory, s)->vjp;
-  int n = hy_driver_bind(&at, vjp, d->in, 0, d->state);
-  if (n < 0) return n;
-  n = hy_layout_bind(&p->hyper_layout, d->in, hy_layout_bind(&p->state_layout, d->in, n, r->alpha), r->method.g);
-  hy_trajectory_bind(&r->trajectory, p, s, r->t - 1, d->in, d->in + n);
-  bind_results(r, d->out, hy_layout_bind(&p->state_layout, d->out, 0, r->alpha));
-  int status = run(vjp, d->in, d->out);
-  if (status) return status;
-  hy_slice_add(p, r->t, d->slices, r->method.g);
-  r->t -= 1;
-  return 0;
-}
-
-/* g grows by alpha_0 ds_0/dlambda. */
-static int initial_adjoint(reverse *r, hy_run *run) {
-  hy_driver *d = &r->method.driver;
-  const hyla_problem *p = d->problem;
-  if (d->warm || r->first > d->origin) return 0; /* the states training started from, or s_first, count as constant */
-  int n = hy_driver_bind_at(d, p->init_vjp, 0, d->in, 0, NULL);
-  if (n < 0) return n;
-  hy_layout_bind(&p->hyper_layout, d->in, hy_layout_bind(&p->state_layout, d->in, n, r->alpha), r->method.g);
-  bind_results(r, d->out, 0);
-  int status = run(p->init_vjp, d->in, d->out);
-  if (!status) hy_slice_add(p, 0, d->slices, r->method.g);
+  int status = hy_step_adjoint(&r->method, r->t, r->method.driver.state, &r->trajectory, r->alpha, run);
+  if (!status) r->t -= 1;
   return status;
 }
 
-static bool is_finite(const reverse *r) {
-  const hyla_problem *p = r->method.driver.problem;
-  return isfinite(r->method.f) && hy_layout_first_nonfinite(&p->state_layout, r->alpha) < 0 &&
-         hy_layout_first_nonfinite(&p->hyper_layout, r->method.g) < 0;
+static int initial_adjoint(reverse *r, hy_run *run) {
+  if (r->first > r->method.driver.origin) return 0; /* s_first counts as constant */
+  return hy_initial_adjoint(&r->method, r->alpha, run);
 }
+
+static bool is_finite(const reverse *r) { return hy_adjoint_finite(&r->method, r->alpha); }
 
 /* alpha was overwritten on the way: sweep again from T, looking at every value. */
 static int explain_nonfinite(reverse *r) {

@@ -50,7 +50,7 @@ static int begin_sweep(reversible *r, hy_run *run) {
 static int sweep_step(reversible *r, hy_run *run) {
   double t = r->rewind.t;
   int status = hy_rewind_back(&r->rewind, r->past);
-  return status ? status : hy_lean_adjoint(&r->method, t, r->past, r->alpha, run);
+  return status ? status : hy_step_adjoint(&r->method, t, r->past, NULL, r->alpha, run);
 }
 
 /* The way back used up the state: train again, and sweep looking at every value. */
