@@ -101,6 +101,16 @@ describe("on every dynamics", function()
       end
       assert.hypergradient(reverse)
     end)
+
+    if (case.kind or name) == "momentum" then
+      -- Momentum is rounded to 2^-32 there, relative to 0.6 by 2e-10; eight steps make that a few times as much.
+      it("reversible momentum agrees to 1e-8: " .. name, function()
+        local reverse, p = network(case, name, hyla.reverse()), network(case, name, hyla.reversible())
+        local expected, got = flat(reverse, (reverse:hypergradient())), flat(p, (p:hypergradient()))
+        local apart, norm = distance(expected, got)
+        assert.is_true(apart <= 1e-8 * norm, ("apart by %.3g of %.3g"):format(apart, norm))
+      end)
+    end
   end
 
   it("none is left out", function()
