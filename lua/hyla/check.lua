@@ -168,14 +168,12 @@ end
 
 -- ---- words ----
 
-local function count(n, word) return ("%d %s%s"):format(n, word, n == 1 and "" or "s") end
-
 local function agreeing(result)
   local n = 0
   for _, entry in ipairs(result.methods) do n = n + (entry.gradient and not entry.worst and 1 or 0) end
   local along = result.rows[1].name == "direction" and "direction" or "component"
   return ("agrees: %s, central differences (%s)%s; worst %s at %s of its bound"):format(
-    count(n, "method"), count(#result.rows, along),
+    number.count(n, "method"), number.count(#result.rows, along),
     result.steps < result.of_steps and (", %d of %d steps"):format(result.steps, result.of_steps) or "",
     place(result.component), number.short(result.component.ratio, 2))
 end

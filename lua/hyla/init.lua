@@ -9,7 +9,7 @@
 --   constraints  box, non_negative, sum, l1, l2, simplex, symmetric, zero_diagonal               (hyla.constraint)
 --   dynamics     gd asgd momentum nesterov adam adamw adamax rmsprop adagrad adadelta rprop, update: to train and to
 --                improve; transition                        (hyla.dynamics, hyla.dynamics.optimizers)
---   methods      reverse forward reversible rtho one_step marthe                  (hyla.method)
+--   methods      reverse forward reversible rtho one_step marthe, auto: the cheapest (hyla.method, hyla.auto)
 --   problems     problem, gradient                                                (hyla.problem, hyla.trace)
 --   experiments  recipe, load, data                                               (hyla.recipe, hyla.data)
 --   weights      load_weights; p:save_weights, p:apply                            (hyla.weights)
@@ -17,6 +17,7 @@
 --
 -- Reading a name that is not there is an error that hints at near ones.
 -- @module hyla
+local auto = require "hyla.auto"
 local constraint = require "hyla.constraint"
 local custom = require "hyla.custom"
 local dynamics = require "hyla.dynamics"
@@ -57,7 +58,7 @@ end
 for _, name in ipairs(dynamics.names) do hyla[name] = dynamics[name] end
 hyla.update, hyla.transition = dynamics.update, dynamics.transition
 hyla.at_step = stream.at_step
-hyla.reverse = method.reverse
+hyla.reverse, hyla.auto = method.reverse, auto.auto
 for _, name in ipairs { "forward", "reversible", "rtho", "one_step", "marthe" } do hyla[name] = method[name] end
 hyla.problem = problem.new
 

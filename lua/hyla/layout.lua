@@ -262,4 +262,16 @@ function layout.new(p)
   }
 end
 
+local ALIGNED = 64   -- bytes: where each part begins
+
+--- Bytes of a state, or of hyperparameters, as the engine lays them out.
+-- @tparam {leaf,...} leaves
+-- @tparam string dtype
+-- @treturn number
+function layout.bytes(leaves, dtype)
+  local bytes, each = 0, dtype == "float64" and 8 or 4
+  for _, leaf in ipairs(leaves) do bytes = bytes + ALIGNED * math.ceil(each * leaf.size / ALIGNED) end
+  return bytes
+end
+
 return layout

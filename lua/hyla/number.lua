@@ -40,6 +40,16 @@ function number.short(x, digits)
   return ("%." .. (digits or 4) .. "g"):format(x)
 end
 
+--- A count for people: "1 step", "5,000 steps".
+-- @tparam number n at least 0; shown to a tenth where it is not whole
+-- @tparam string word what is counted, one of it
+-- @treturn string
+function number.count(n, word)
+  local digits, tenth = ("%.1f"):format(n):match "^(%d+)(.*)$"
+  digits = digits:reverse():gsub("(%d%d%d)", "%1,"):reverse():gsub("^,", "")
+  return ("%s%s %s%s"):format(digits, tenth == ".0" and "" or tenth, word, n == 1 and "" or "s")
+end
+
 local units = { "bytes", "KiB", "MiB", "GiB", "TiB" }
 
 --- A size in memory for people: "812 bytes", "61.04 MiB" (powers of 1024).

@@ -6,6 +6,7 @@
 -- @module hyla.problem
 local ffi = require "ffi"
 local assemble = require "hyla.assemble"
+local auto = require "hyla.auto"
 local checks = require "hyla.check"
 local cost = require "hyla.cost"
 local dynamics = require "hyla.dynamics"
@@ -38,8 +39,7 @@ local fields = {
   train = { required = true,
             expected = "a dynamics such as hyla.gd { rate = 0.1, steps = 100 }, a transition, or a list of them",
             is = function(v) return type(v) == "table" and not trace.is(v) end },
-  method = { expected = "a method such as hyla.reverse()",
-             is = function(v) return type(v) == "table" and type(v.new) == "function" end },
+  method = { expected = "a method such as hyla.reverse(), or \"auto\"", default = method.reverse(), is = auto.is },
   improve = { expected = "a dynamics such as hyla.adam { rate = 0.005, steps = 500 }", is = dynamics.is },
   watch = { kind = "table", default = {} },
   dtype = { expected = "\"float32\" or \"float64\"", default = "float32",
@@ -62,7 +62,8 @@ end
 --- Builds a problem.
 -- @tparam table given { inner =, outer =, cost =, train =, method =, improve =, watch = { name = expression },
 --   dtype = }
--- @treturn problem its `notes` are texts that its user should read: choices that were made for them
+-- @treturn problem its `notes` are texts that its user should read: choices that were made for them; method_reason is
+--   why "auto" chose its method, false where it did not
 local function new(given)
   local o = options.read("problem", given, fields)
   for _, what in ipairs { "inner", "outer", "cost" } do
@@ -79,10 +80,12 @@ local function new(given)
     programs = setmetatable({}, { __mode = "k" }),     -- an expression's goes with it
     applied = setmetatable({}, { __mode = "k" }),      -- the same, for weights that are given
     improve = o.improve or false, hyper_steps = o.improve and o.improve.steps or false, unfinished = false,
-    method = o.method or method.reverse(), handles = {}, current = false, steps = training.steps(segments),
+    handles = {}, current = false, steps = training.steps(segments),
   }
   for i, leaf in ipairs(laid.states) do self.position[leaf] = i end
   self.hypers, self.frozen, self.notes = assemble.hypers(laid, dynamics.domains(segments), o.dtype)
+  self.method, self.method_reason = auto.resolve(o.method, self)
+  self.notes[#self.notes + 1] = self.method_reason or nil
   local rows = {}
   for _, hyper in ipairs(self.frozen) do rows[hyper.leaf] = hyper.row end
   local reversible = self.method.kind == "reversible"

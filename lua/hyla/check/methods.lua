@@ -1,6 +1,7 @@
 --- The methods that a check compares, each on the problem itself: its hypergradient in float64, and what it costs.
 -- @module hyla.check.methods
 local clock = require("hyla.report.progress").clock
+local layout = require "hyla.layout"
 local method = require "hyla.method"
 local names = require "hyla.names"
 local site = require "hyla.site"
@@ -9,13 +10,13 @@ local methods = {}
 
 -- ---- which ----
 
-local ALIGNED = 64   -- bytes at which each part of a state begins
-
 local function facts_of(p, steps, o)
-  local size, state = 0, 0
+  local size = 0
   for _, hyper in ipairs(p.hypers) do size = size + hyper.size end
-  for _, leaf in ipairs(p.layout.states) do state = state + ALIGNED * math.ceil(8 * leaf.size / ALIGNED) end
-  return { size = size, steps = steps, state_bytes = state, tangents = o.components, train = p.definition.train }
+  return {
+    size = size, steps = steps, state_bytes = layout.bytes(p.layout.states, "float64"), tangents = o.components,
+    train = p.definition.train,
+  }
 end
 
 -- What a method is called: its kind and the settings that are not the usual ones.
