@@ -310,6 +310,20 @@ local function want_labels(what, logits, labels)
   end
 end
 
+-- Predictions and targets of a loss. They do not broadcast, which would make every example's target that of all others:
+-- [n] and [n, 1] give [n, n].
+local function paired(what, a, b)
+  local list = broadcast(what, a, b)
+  local shape = table.concat(list[1].shape, ",")
+  for _, each in ipairs { a, b } do
+    local fits = type(each) == "number" or #each.shape == 0 or table.concat(each.shape, ",") == shape
+    if not fits then
+      site.fail("%s: expected two of one shape, or a number, got %s and %s", what, trace.show(a), trace.show(b))
+    end
+  end
+  return list
+end
+
 --- Cross-entropy from logits: -log softmax(logits)[label].
 -- logits [n, k]; labels int32 [n], from 0; result [n], in nats.
 define("cross_entropy", function(logits, labels)
@@ -320,13 +334,13 @@ end)
 
 --- Binary cross-entropy from logits z and targets y in [0, 1], of one shape: log(1 + e^z) - y z, in nats.
 define("binary_cross_entropy", function(z, y)
-  local list = broadcast("binary_cross_entropy", z, y)
+  local list = paired("binary_cross_entropy", z, y)
   return map("sub", apply("softplus", { list[1] }), map("mul", list[2], list[1]))
 end)
 
---- (a - b)^2 summed over all axes but the first: one number an example.
+--- (a - b)^2, of one shape, summed over all axes but the first: one number an example.
 define("squared_error", function(a, b)
-  local squares = square(map("sub", a, b))
+  local squares = square(apply("sub", paired("squared_error", a, b)))
   if squares.rank < 2 then return squares end
   local axes = {}
   for axis = 2, squares.rank do axes[axis - 1] = axis end

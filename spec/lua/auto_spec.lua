@@ -26,8 +26,9 @@ describe("the choice of a method", function()
     local kind, why, cost = choose { m = 5000, memory = 50000 }
     assert.equal("reverse", kind)
     assert.is_true(cost > 4)
-    assert.matches("^auto: reverse with 48 checkpoints, which takes about %S+ plain trainings; forward with 5,000 "
-      .. "tangents would take about 10,313 plain trainings; a trajectory of 97.66 KiB does not fit into 48.83 KiB$", why)
+    assert.matches("^auto: reverse with 48 checkpoints, which takes about %S+ plain trainings; forward with "
+      .. "5,000 tangents would take about 10,313 plain trainings; "
+      .. "a trajectory of 97.66 KiB does not fit into 48.83 KiB$", why)
   end)
 
   it("turns to forward where few checkpoints cost more than its tangents", function()

@@ -1,5 +1,6 @@
 -- Values of the operations against plain Lua, in float64. The tolerance is a few roundings of numbers near 1.
 local hyla = require "hyla"
+local mistake = require "spec.lua.mistake"
 local tensor = require "hyla.tensor"
 
 local function double(values) return tensor.from(values, "float64") end
@@ -111,6 +112,19 @@ describe("losses", function()
     near({ 14, 3 }, hyla.squared_error(z, double { { 0, 0, 0 }, { 1, 1, 1 } }):totable())
     near({ 1, 4 }, hyla.squared_error(double { 1, 2 }, 0):totable())
     assert.is_near(0.5, hyla.accuracy(z, tensor.from({ 2, 1 }, "int32")):item(), 1e-7)
+  end)
+
+  it("want predictions and targets of one shape, since [n] and [n, 1] would give [n, n]", function()
+    for _, name in ipairs { "squared_error", "binary_cross_entropy" } do
+      local function refused(a, b, shapes)
+        local message = mistake(function() hyla[name](a, b) end)
+        assert.equal(name .. ": expected two of one shape, or a number, got " .. shapes, message)
+      end
+      refused(hyla.zeros { 5 }, hyla.zeros { 5, 1 }, "float32[5] and float32[5, 1]")
+      refused(hyla.zeros { 5, 2 }, hyla.zeros { 2 }, "float32[5, 2] and float32[2]")
+      refused(hyla.weight("w", { 1 }, hyla.zeros), hyla.zeros { 5 }, "float[1] and float32[5]")
+      assert.same({ 5 }, hyla[name](hyla.zeros { 5 }, hyla.weight("w", {}, 0)).shape)
+    end
   end)
 
   it("do not overflow", function()

@@ -1,3 +1,4 @@
+local mistake = require "spec.lua.mistake"
 local recipe = require "hyla.recipe"
 local settings = require "hyla.run.settings"
 
@@ -64,6 +65,13 @@ describe("options of a recipe", function()
     local o, message = settings.resolve(declared(), { steps = "50" })
     assert.is_nil(o)
     assert.is_truthy(message:find("option 'steps': expected number, got string '50'", 1, true), message)
+  end)
+
+  it("refuse to be read by a name they do not have, where a recipe reads it", function()
+    local o = settings.resolve(declared(), { steps = 50 })
+    assert.equal(50, o.steps)
+    assert.equal("the options have no 'stesp'; did you mean 'steps'?", mistake(function() return o.stesp + 1 end))
+    assert.equal("the options have no '1'", mistake(function() return o[1] + 1 end))
   end)
 
   it("must be declared with sense", function()

@@ -3,7 +3,6 @@
 -- @module hyla.cli.bench
 local json = require "hyla.report.json"
 local names = require "hyla.names"
-local settings = require "hyla.run.settings"
 local tree = require "hyla.cli.tree"
 
 -- Files of bench/ that are no workloads: what they share.
@@ -11,6 +10,9 @@ local shared = { lib = true }
 
 -- Keys that lead a line, in this order.
 local leading = { "workload", "steps", "threads", "seconds", "peak_bytes" }
+
+-- Loaded when it is used: no command leaves a module of the language behind that specs load anew.
+local function settings() return require "hyla.run.settings" end
 
 local function workloads()
   local known = {}
@@ -38,16 +40,16 @@ local function show(result)
     if not seen[key] then ordered[#ordered + 1] = key end
   end
   for _, key in ipairs(ordered) do
-    io.stdout:write(("%-14s %s\n"):format(key, settings.text(result[key])))
+    io.stdout:write(("%-14s %s\n"):format(key, settings().text(result[key])))
   end
 end
 
 -- The options of a run: the workload's defaults and the words key=value; or nil and what is wrong with them.
 local function resolve(workload, words)
-  local declared = assert(settings.declare(workload.options))
-  local overrides, problem = settings.parse(declared, words)
+  local declared = assert(settings().declare(workload.options))
+  local overrides, problem = settings().parse(declared, words)
   if not overrides then return nil, problem end
-  return settings.resolve(declared, overrides)
+  return settings().resolve(declared, overrides)
 end
 
 local function run(a)

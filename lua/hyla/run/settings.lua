@@ -4,6 +4,7 @@
 
 local names = require "hyla.names"
 local number = require "hyla.number"
+local site = require "hyla.site"
 
 local settings = {}
 
@@ -161,10 +162,20 @@ function settings.declare(options, profiles, bounds)
   return declared
 end
 
+-- Options as a recipe sees them: one that is not declared is an error at its line, not nil.
+local function strict(declared)
+  return {
+    __index = function(_, key)
+      site.fail("the options have no '%s'%s", tostring(key), names.hint(tostring(key), declared.names))
+    end,
+  }
+end
+
 --- The options a run has: defaults, then the profile, then the other overrides.
 -- @param declared what settings.declare returned
 -- @tparam[opt] table overrides values by name; `profile` names a profile
--- @return a new table with every option, or nil and a message that lists the right ones
+-- @return a new table with every option, reading any other being an error; or nil and a message that lists the right
+--   ones
 function settings.resolve(declared, overrides)
   overrides = overrides or {}
   local o, profile = {}, {}
@@ -187,7 +198,7 @@ function settings.resolve(declared, overrides)
     if value == nil then value = declared.defaults[key] end
     o[key] = copy(value)
   end
-  return o
+  return setmetatable(o, strict(declared))
 end
 
 --- Reads words of the shell. A list is given with commas: budget=1000,1500.
