@@ -61,6 +61,9 @@ double hyla_memory_peak(void);    /* the most since start or since hyla_memory_r
 void hyla_memory_reset_peak(void);
 void hyla_memory_limit(double bytes); /* 0: none. Past it an allocation fails with HYLA_ENOMEM and both sizes */
 double hyla_memory_get_limit(void);
+/* What a method with this budget may take: the budget, and no more than the limit leaves; 0: what the limit or, without
+ * one, three quarters of the machine's memory leaves, but for a sixteenth. */
+double hyla_memory_allowed(double budget);
 void hyla_memory_fail_at(double n); /* testing: the n-th allocation from now fails once; 0 switches it off */
 
 void hyla_interrupt(void);  /* what SIGINT does: the next step boundary returns HYLA_EINTR */

@@ -139,6 +139,8 @@ double hy_memory_allowed(double budget, double own) {
   return fmax((top > 0 ? top : machine_share()) - held, 0) * 15 / 16;
 }
 
+double hyla_memory_allowed(double budget) { return hy_memory_allowed(fmax(budget, 0), 0); }
+
 double hyla_memory_get_limit(void) { return (double)atomic_load(&limit); }
 
 void hyla_memory_fail_at(double n) { atomic_store(&fail_at, n >= 1 ? (int64_t)n : 0); }

@@ -77,23 +77,10 @@ end
 
 -- ---- the method ----
 
--- Half of the machine's memory: what is free at the moment would make the choice one of the moment.
-local function half_of_machine()
-  local file = io.open("/proc/meminfo", "r")
-  local kilobytes = file and file:read("*a"):match "MemTotal:%s*(%d+) kB"
-  if file then file:close() end
-  return kilobytes and 512 * tonumber(kilobytes) or math.huge
-end
-
-local function free_memory()
-  local limit = C.hyla_memory_get_limit()
-  return limit > 0 and math.max(1, limit - C.hyla_memory_current()) or half_of_machine()
-end
-
 --- The method that takes the fewest steps on the problem it is given to, by the model above. The problem's `method` is
 -- the one that was chosen; its `method_reason`, which is also among its `notes`, says why.
--- @tparam[opt] table given { memory = bytes, or "700M", that it may take; what the memory limit leaves otherwise, or
---   half of the machine's memory where there is no limit }
+-- @tparam[opt] table given { memory = bytes, or "700M", that it may take; what the memory limit leaves otherwise or,
+--   without one, three quarters of the machine's memory }
 -- @treturn method for hyla.problem; method = "auto" stands for hyla.auto()
 function auto.auto(given)
   local asked = options.read("auto", given, { memory = {} }).memory
@@ -117,12 +104,11 @@ function auto.resolve(given, p)
   for _, hyper in ipairs(p.hypers) do m = m + hyper.size end
   if m == 0 or not p.outer then return method.reverse(), false end
   local asked = given ~= "auto" and given.settings.memory or 0
-  local memory = asked > 0 and asked or free_memory()
   local kind, why = auto.choose {
     m = m, T = p.steps, state = layout.bytes(p.layout.states, p.dtype), hypers = layout.bytes(p.layout.hypers, p.dtype),
-    memory = memory,
+    memory = C.hyla_memory_allowed(asked),
   }
-  return method[kind] { memory = memory < math.huge and memory or nil }, why
+  return method[kind] { memory = asked > 0 and asked or nil }, why
 end
 
 return auto

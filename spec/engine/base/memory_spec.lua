@@ -15,6 +15,16 @@ describe("memory", function()
   before_each(function() for _ = 1, 2 do collectgarbage() end end)
   after_each(function() C.hyla_memory_limit(0) end)
 
+  it("tells what a budget allows", function()
+    assert.equal(1e6, C.hyla_memory_allowed(1e6))
+    assert.is_true(C.hyla_memory_allowed(0) > 2 ^ 26 and C.hyla_memory_allowed(0) < math.huge)
+    local held = C.hyla_memory_current()
+    C.hyla_memory_limit(held + 16000)
+    assert.equal(15000, C.hyla_memory_allowed(0))        -- but for a sixteenth
+    assert.equal(16000, C.hyla_memory_allowed(1e6))
+    assert.equal(500, C.hyla_memory_allowed(500))
+  end)
+
   it("counts what lives, in whole lines of 64 bytes, and what lived at most", function()
     local before = C.hyla_memory_current()
     C.hyla_memory_reset_peak()
