@@ -48,7 +48,7 @@ static void delay(hy_plan *p, const hy_order *o, const int *by_rank) {
   for (int k = p->n_item - 1; k >= 0; k--) {
     hy_item *it = &p->item[by_rank[k]];
     int latest = it->split == HY_ROWS ? latest_level(p, o, by_rank[k]) : -1;
-    if (latest > it->level && (double)it->bytes >= kept_longer(p, o, by_rank[k], latest)) it->level = latest;
+    if (latest > it->level && (double)it->bytes > kept_longer(p, o, by_rank[k], latest)) it->level = latest;
   }
 }
 
