@@ -22,6 +22,7 @@ local fields = {
   rounding = options.with(positive, { default = 1e-9 }),
   components = options.with(options.count, { default = 64 }),
   directions = options.with(options.count, { default = 8 }),
+  tangents = options.with(options.count, { default = 64 }),
   seed = options.with(options.seed, { default = 1 }),
   steps = options.count,
   methods = { expected = "a list of methods or their names, such as { \"reverse\", hyla.forward() }",
@@ -238,7 +239,7 @@ end
 -- @tparam problem p
 -- @tparam[opt] table given { step = 2^-10, of the central differences, in the unit of the hyperparameters (on a log
 --   scale a part of them); relative = 1e-6, how far they may be off; rounding = 1e-9, how far methods may be from each
---   other; components = 64, the most that are moved one by one, and the most tangents that are run unasked;
+--   other; components = 64, the most that are moved one by one; tangents = 64, the most that are run unasked;
 --   directions = 8, random ones, beyond that; seed = 1, of these; steps = a shorter T, shared out among the stretches
 --   of training; methods = a list of methods or names: the problem's own and every exact one otherwise; costs = true,
 --   also measures them }

@@ -9,6 +9,7 @@ local recipe = require "hyla.recipe"
 local report = require "hyla.report"
 local session = require "hyla.run.session"
 local settings = require "hyla.run.settings"
+local site = require "hyla.site"
 
 local run = {}
 
@@ -67,7 +68,7 @@ local function conduct(asked, display, make_session)
   if made then made:close() end
   if interrupted then return tell_interrupted(asked, display, made) end
   if not ok then
-    complain(display, tostring(message))
+    complain(display, site.explained(tostring(message)))
     return FAILED
   end
   display.print(made:table())

@@ -24,6 +24,16 @@ function site.here()
   end
 end
 
+--- A message of Lua's own, with what its reader should do instead where that is known: traced values and numbers cannot
+-- be compared with < and the like, since Lua asks nobody where the types differ.
+-- @tparam string message
+-- @treturn string
+function site.explained(message)
+  if not message:find("attempt to compare [%w ]+ with [%w ]+") then return message end
+  return message .. "; traced values and tensors are compared by :lt(), :le(), :gt(), :ge(), which give 1 and 0 for "
+    .. "each element"
+end
+
 --- Raises an error at the recipe's line.
 -- @tparam string format as string.format, and its arguments
 function site.fail(format, ...)

@@ -60,6 +60,15 @@ describe("the command", function()
     assert.equal(7, run("./hyla -e 'os.exit(7)'").code)
   end)
 
+  it("says how traced values are compared, where Lua cannot", function()
+    local words = "attempt to compare .*; traced values and tensors are compared by :lt"
+    local line = "local w = hyla.weight('w', {}, 1)"
+    assert.matches(words, run("./hyla -e " .. shell.quote(line .. " return w < 3")).err)
+    shell.write(folder .. "/c.lua", "local hyla = require 'hyla'\nreturn hyla.recipe { about = 'c', build = function() "
+      .. line .. " if 3 <= w then return w end end }")
+    assert.matches(words, run("./hyla run " .. folder .. "/c.lua").err)
+  end)
+
   it("reports an error with the way to it in the user's files alone", function()
     shell.write(folder .. "/b.lua", "local function f()\n  error 'no'\nend\nf()\n")
     local r = run("cd " .. folder .. "; " .. shell.quote(require "lfs".currentdir() .. "/hyla") .. " b.lua")

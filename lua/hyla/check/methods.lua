@@ -14,7 +14,7 @@ local function facts_of(p, steps, o)
   local size = 0
   for _, hyper in ipairs(p.hypers) do size = size + hyper.size end
   return {
-    size = size, steps = steps, state_bytes = layout.bytes(p.layout.states, "float64"), tangents = o.components,
+    size = size, steps = steps, state_bytes = layout.bytes(p.layout.states, "float64"), tangents = o.tangents,
     train = p.definition.train,
   }
 end
@@ -62,7 +62,7 @@ end
 --- The methods to compare: those that were asked for, or the problem's own and every exact one that holds for it.
 -- @tparam problem p
 -- @tparam number steps that the check trains for
--- @tparam table o { methods = list of names and methods, or nil; components = the most tangents that are run unasked }
+-- @tparam table o { methods = list of names and methods, or nil; tangents = the most that are run unasked }
 -- @treturn {entry,...} name, and method or left_out = why it is not run; unasked = it may be left out yet;
 --   approximates = why its hypergradient is not exact; an exact one is first, unless none was asked for
 function methods.choose(p, steps, o)

@@ -66,14 +66,16 @@ local function runs_of(p)
   return 4 * rows + 3 * 8 * 2 + tangents
 end
 
--- T for a check of about `seconds`, from the time of a few steps.
-local function steps_for(p, seconds)
+-- T for a check of about `seconds`, from the time of a few steps, and the tangents that a third of that is enough for.
+local function extent_of(p, seconds)
   local twin = p:with { dtype = "float64" }
   twin:start()
   local begun, some = clock(), math.min(p.steps, 4)
   twin:advance(some)
   local each = (clock() - begun) / some
-  return math.max(1, math.min(p.steps, math.floor(seconds / (each * runs_of(p)))))
+  local steps = math.max(1, math.min(p.steps, math.floor(seconds / (each * runs_of(p)))))
+  local methods, runs = 2, 6        -- forward and rtho, each in two dtypes; a tangent takes two runs and a bit
+  return steps, math.max(COMPONENTS, math.floor(seconds / 3 / (steps * each * methods * runs)))
 end
 
 -- ---- telling ----
@@ -144,8 +146,10 @@ local function check_all(a, loaded, o, profile)
   local told, agrees = {}, true
   if not a.json and profile then io.stdout:write("profile=", profile, "\n") end
   for i, each in ipairs(built) do
-    local steps = a.steps or steps_for(each.problem, a.seconds / #built)
-    local result = check.compare(each.problem, { steps = steps, components = COMPONENTS, directions = DIRECTIONS })
+    local steps, tangents = extent_of(each.problem, a.seconds / #built)
+    local result = check.compare(each.problem, {
+      steps = a.steps or steps, components = COMPONENTS, directions = DIRECTIONS, tangents = tangents,
+    })
     agrees = agrees and result.agrees
     told[i] = object_of(each.name, result)
     if not a.json then io.stdout:write(("%s%s\n%s\n"):format(each.name, shortened(result), tostring(result))) end

@@ -32,7 +32,7 @@ end
 -- @treturn string
 function failure.text(handled)
   if failure.code(handled) == 130 then return "interrupted" end
-  local text = tostring(handled.problem)
+  local text = require "hyla.site".explained(tostring(handled.problem))
   if #handled.frames > (os.getenv "HYLA_TRACEBACK" and 0 or 1) then
     text = text .. "\n" .. table.concat(handled.frames, "\n")
   end
