@@ -26,7 +26,8 @@ enum {
   HYLA_EDERIV = -9,       /* no derivative, or no path from the hyperparameter to the objective */
   HYLA_ECONSTRAINT = -10, /* an empty feasible set */
   HYLA_ESTATE = -11,      /* calls out of order */
-  HYLA_EINTERNAL = -12    /* a verifier found our own mistake */
+  HYLA_EINTERNAL = -12,   /* a verifier found our own mistake */
+  HYLA_ECONVERGE = -13    /* an iteration did not converge, or cannot (an indefinite Hessian, no contraction) */
 };
 
 enum { HYLA_FLOAT32 = 0, HYLA_FLOAT64 = 1, HYLA_INT32 = 2 };
@@ -188,6 +189,9 @@ int hyla_problem_segment(hyla_problem *p, double steps, int n_state, const int *
 int hyla_problem_momentum(hyla_problem *p, int segment, int n, const int *w, const int *v, const int *gradient,
                           const int *rate, const int *mu);
 int hyla_problem_outer(hyla_problem *p, int objective);
+/* The inner objective J and its weights, n of the states by their index: training ends where dJ/dw = 0. hyla_implicit_new
+ * needs to know. */
+int hyla_problem_inner(hyla_problem *p, int objective, int n, const int *weight);
 /* Derives and plans the programs. HYLA_EDERIV when the outer objective has no path from a hyperparameter. */
 int hyla_problem_ready(hyla_problem *p, int differentiate);
 /* "init", "step", "outer", "step.vjp", "outer.vjp", "init.vjp": plan as text. */
@@ -228,6 +232,48 @@ int hyla_reversible_new(hyla_problem *p, double memory, int bits, hyla_method **
 /* Takes the last `steps` steps back: the states of step t - steps are there again, to the bit. HYLA_ESTATE for other
  * methods, or after the hypergradient, which has gone back itself. HYLA_EINTR between two steps. */
 int hyla_reversible_back(hyla_method *m, double steps);
+/* Implicit hypergradient (Pedregosa 2016, HOAG; Lorraine et al. 2020; Grazzi et al. 2020): training goes on for at most T
+ * steps, until |dJ/dw| is at most `tolerance` times what it is at s_0. There, with H = d2J/dw2,
+ *
+ *   (H + damping) q = dE/dw,   g = dE/dlambda - (d2J/dw dlambda)' q
+ *
+ * FIXED_POINT needs no J: with A, B of the last step at the final state, q = A' q + dE/ds, g = dE/dlambda + B' q; then
+ * |Phi(s) - s| takes the place of |dJ/dw|. The solve ends where its residual is at most `tolerance` times |dE/dw| (of
+ * NYSTROM, which does not iterate, the residual is reported alone). HYLA_ECONVERGE, with the figures: training or the
+ * solve has not got there, the Hessian is indefinite, an iteration does not contract. HYLA_EVALUE: J, or the step, is not
+ * the same at every t (mini-batches, random numbers), or E depends on a state that is no weight. HYLA_EDERIV: neither J
+ * nor E depends on a hyperparameter. */
+enum {
+  HYLA_SOLVE_CG = 0,          /* conjugate gradients */
+  HYLA_SOLVE_FIXED_POINT = 1, /* q <- A' q + dE/ds */
+  HYLA_SOLVE_NEUMANN = 2,     /* q <- q + rate (dE/dw - (H + damping) q): the Neumann series of the inverse */
+  HYLA_SOLVE_NYSTROM = 3      /* `rank` random columns of H stand for it (Hataya and Yamada 2023, eq. 6) */
+};
+typedef struct hyla_implicit {
+  int32_t solver;
+  int32_t warm; /* 1: training and q begin where the last hypergradient left them; 0: at s_0 and 0 */
+  int32_t rank; /* NYSTROM: from 1 to the number of weights */
+  int32_t reserved;
+  double iterations; /* the most; without a tolerance, as many */
+  double tolerance;  /* 0: none; T steps and all iterations are done, and count as they are */
+  double damping;    /* at least 0; NYSTROM: positive */
+  double rate;       /* NEUMANN: positive, below 2 over the largest eigenvalue of H + damping */
+  double seed;       /* NYSTROM: of its columns */
+} hyla_implicit;
+int hyla_implicit_new(hyla_problem *p, const hyla_implicit *settings, hyla_method **out);
+int hyla_implicit_tolerance(hyla_method *m, double tolerance); /* from the next start on */
+/* Whether the next start is a warm one, from what hyla_method_carry gives (the states, then q of each; they may have been
+ * written): 1 after a hypergradient, 0 after a failure. HYLA_ESTATE: the method never starts warm. */
+int hyla_implicit_warm(hyla_method *m, int on);
+/* What the last hypergradient came to. */
+typedef struct hyla_solve {
+  double steps;      /* of training */
+  double gradient;   /* |dJ/dw| at the end of training; |Phi(s) - s| without J */
+  double iterations; /* of the solver */
+  double residual;   /* |dE/dw - (H + damping) q| / |dE/dw| */
+  double tolerance;
+} hyla_solve;
+int hyla_implicit_solve(const hyla_method *m, hyla_solve *out); /* HYLA_ESTATE before the first, or another method */
 void hyla_method_drop(hyla_method *m);
 int hyla_method_start(hyla_method *m, hyla_tensor *const *lambda); /* one per hyperparameter; computes s_0 */
 /* Warm start: training goes on from these states (one each, copied) as those of step t, 0 <= t <= T. They depend on no

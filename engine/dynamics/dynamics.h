@@ -54,6 +54,8 @@ struct hyla_problem {
   hy_segment *segment;
   int n_segment, segment_capacity;
   hy_ref outer;
+  hy_ref inner;          /* -1: none was named */
+  int n_weight, *weight; /* states that it is minimised in */
   bool ready, differentiable;
   hy_layout hyper_layout, state_layout, slice_layout;
   hyla_program *init_program, *outer_program, *outer_vjp, *init_vjp;
@@ -138,6 +140,23 @@ void hy_checkpoints_pass(hy_checkpoints *c, double t, const char *state); /* tra
  * other order it takes more steps. d: whose hyperparameters and streams; its own state stays. HYLA_EINTR: calling again
  * goes on. */
 int hy_checkpoints_reach(hy_checkpoints *c, const hy_driver *d, double t);
+
+/* ---- stationary.c: the programs of the implicit hypergradient, at a state where training stands still ---- */
+typedef struct hy_stationary {
+  bool fixed_point;       /* of the last step; else a minimum of the inner objective */
+  int n, *state;          /* the unknowns of the linear system belong to these states: all, or the weights */
+  hy_layout unknown;      /* of one dtype */
+  hyla_program **step;    /* [n_segment] the step, and |dJ/dw|^2 before it as a last output; NULL: no inner objective */
+  hyla_program *gradient; /* in: states, hyperparameters, streams; out: dJ/dw. NULL: no inner objective */
+  hyla_program *prepare;  /* in: as gradient; out: values that products read. NULL: none */
+  hyla_program *product;  /* in: as gradient, q, those values; out: H q; of a fixed point A' q */
+  hyla_program *cross;    /* in: as gradient, q, g; out: g - (d2J/dw dlambda)' q; of a fixed point g + B' q */
+  hy_layout value;
+  int n_segment;
+} hy_stationary;
+int hy_stationary_open(hy_stationary *at, hyla_problem *p, bool fixed_point);
+void hy_stationary_close(hy_stationary *at);
+size_t hy_stationary_bytes(const hy_stationary *at);
 
 /* ---- trajectory.c: what the adjoint steps read of every step ---- */
 typedef struct hy_trajectory_plan {

@@ -6,7 +6,7 @@ int hyla_problem_new(hyla_graph *g, hyla_problem **out) {
   hyla_problem *p = hy_calloc(1, sizeof *p);
   if (!p) return HYLA_ENOMEM;
   p->graph = hy_graph_keep(g);
-  p->outer = -1;
+  p->outer = p->inner = -1;
   p->references = 1;
   *out = p;
   return 0;
@@ -44,6 +44,7 @@ void hyla_problem_drop(hyla_problem *p) {
   for (int i = 0; i < p->n_stream; i++) hy_stream_drop(&p->stream[i]);
   hy_free(p->stream);
   hy_free(p->slice);
+  hy_free(p->weight);
   hy_layout_close(&p->slice_layout);
   drop_variables(p->hyper, p->n_hyper);
   drop_variables(p->state, p->n_state);

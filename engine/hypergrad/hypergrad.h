@@ -20,8 +20,9 @@ struct hyla_method {
   const hy_method_kind *kind;
   hy_driver driver;
   double f;
-  char *g;   /* by the problem's hyper_layout */
-  bool done; /* f and g hold the hypergradient at T */
+  char *g;      /* by the problem's hyper_layout */
+  bool done;    /* f and g hold the hypergradient at T */
+  bool settled; /* training stands still: the method takes no more steps */
 };
 
 /* A memory budget that a user gave: HYLA_EVALUE for a negative one or NaN. */

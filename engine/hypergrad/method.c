@@ -26,7 +26,7 @@ void hyla_method_drop(hyla_method *m) {
 int hyla_method_start(hyla_method *m, hyla_tensor *const *lambda) { return hyla_method_start_from(m, lambda, 0, NULL); }
 
 int hyla_method_start_from(hyla_method *m, hyla_tensor *const *lambda, double t, hyla_tensor *const *state) {
-  m->done = false;
+  m->done = m->settled = false;
   int status = hy_driver_start_from(&m->driver, lambda, t, state);
   if (!status && m->kind->start) status = m->kind->start(m);
   if (status) m->driver.started = false;
@@ -41,7 +41,7 @@ int hyla_method_advance(hyla_method *m, double steps) {
   if (!(steps >= 0))
     return hy_fail(HYLA_EVALUE, NULL, "advance: expected a number of steps of at least 0, got %.9g", steps);
   int status = m->driver.started ? 0 : hy_fail(HYLA_ESTATE, NULL, "the method has not been started");
-  while (!status && m->driver.t < stop) status = m->kind->step(m);
+  while (!status && m->driver.t < stop && !m->settled) status = m->kind->step(m);
   return status;
 }
 

@@ -103,6 +103,15 @@ local function declare_momentum(handle, index, laid, lowering)
                                 nodes "rate", nodes "momentum"))
 end
 
+-- What training goes down, and the states it does so in.
+local function declare_inner(handle, lowering, laid)
+  local position, list = {}, {}
+  for i, leaf in ipairs(laid.states) do position[leaf] = i - 1 end
+  for i, leaf in ipairs(laid.minimised) do list[i] = position[leaf] end
+  if #list == 0 then return end
+  check(C.hyla_problem_inner(handle, lowering:refer({ laid.inner })[1], #list, ffi.new("int[?]", #list, list)))
+end
+
 --- Makes the engine's problem.
 -- @tparam table laid from layout.new
 -- @tparam table o { dtype =, steps = T, reversible = whether the segments, all of momentum, are to be taken back }
@@ -121,6 +130,7 @@ function assemble.problem(laid, o, values)
     check(C.hyla_problem_segment(handle, segment.steps, #states, after))
     if o.reversible then declare_momentum(handle, i, laid, lowering) end
   end
+  declare_inner(handle, lowering, laid)
   if laid.outer then
     local scalar = laid.outer.rank == 0 and laid.outer or trace.apply("reshape", { laid.outer }, { v = {} })
     check(C.hyla_problem_outer(handle, lowering:refer({ scalar })[1]))

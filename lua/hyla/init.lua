@@ -9,7 +9,8 @@
 --   constraints  box, non_negative, sum, l1, l2, simplex, symmetric, zero_diagonal               (hyla.constraint)
 --   dynamics     gd asgd momentum nesterov adam adamw adamax rmsprop adagrad adadelta rprop, update: to train and to
 --                improve; transition                        (hyla.dynamics, hyla.dynamics.optimizers)
---   methods      reverse forward reversible rtho one_step marthe, auto: the cheapest (hyla.method, hyla.auto)
+--   methods      reverse forward reversible implicit rtho one_step marthe, auto: the cheapest
+--                (hyla.method, hyla.implicit, hyla.auto)
 --   problems     problem, gradient                                                (hyla.problem, hyla.trace)
 --   experiments  recipe, load, data                                               (hyla.recipe, hyla.data)
 --   weights      load_weights; p:save_weights, p:apply                            (hyla.weights)
@@ -59,7 +60,9 @@ for _, name in ipairs(dynamics.names) do hyla[name] = dynamics[name] end
 hyla.update, hyla.transition = dynamics.update, dynamics.transition
 hyla.at_step = stream.at_step
 hyla.reverse, hyla.auto = method.reverse, auto.auto
-for _, name in ipairs { "forward", "reversible", "rtho", "one_step", "marthe" } do hyla[name] = method[name] end
+for _, name in ipairs { "forward", "implicit", "reversible", "rtho", "one_step", "marthe" } do
+  hyla[name] = method[name]
+end
 hyla.problem = problem.new
 
 for _, name in ipairs { "noise", "random_uniform", "dropout" } do hyla[name] = random[name] end

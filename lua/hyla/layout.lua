@@ -216,11 +216,24 @@ local function roots_of(p)
   return append(append(roots, p.watch), settings_of(p.segments))
 end
 
+-- The leaves in which the inner objective is minimised: the weights that it sees, and its states where the recipe
+-- itself moves them.
+local function minimised_in(p, weights)
+  if not p.inner then return {} end
+  local used, own, list = set_of(reached({ p.inner }).weight), false, {}
+  for _, d in ipairs(p.segments) do own = own or dynamics.is_transition(d) end
+  for _, w in ipairs(weights) do
+    if used[w] and (w.op == "weight" or own) then list[#list + 1] = w end
+  end
+  return list
+end
+
 --- Lays a problem out.
 -- @tparam table p { inner, outer, cost (each may be nil), watch (list), segments (dynamics and transitions), dtype }
 -- @treturn table { weights (states too), hypers, frozen, streams (frozen too), states: lists of leaves;
 --   init: list of expressions, one a state; segments: list of { steps =, next = list of expressions, one a state;
 --   momentum = of each weight the parts that dynamics.step gives, or nil };
+--   inner: what training goes down, or nil, and minimised: the leaves it does so in;
 --   outer: what is judged, or nil; cost: the state that sums the running cost, or nil; readout: weight -> what outer,
 --   cost and watch see in its place, where that is not the weight itself }
 function layout.new(p)
@@ -258,7 +271,8 @@ function layout.new(p)
   want_distinct_names(append(append(append({}, hypers), frozen), states))
   return {
     weights = weights, hypers = hypers, frozen = frozen, streams = leaves.stream, states = states, init = init,
-    segments = segments, outer = outer, cost = sum, readout = readout,
+    segments = segments, inner = p.inner, minimised = minimised_in(p, weights), outer = outer, cost = sum,
+    readout = readout,
   }
 end
 

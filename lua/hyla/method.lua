@@ -4,6 +4,7 @@
 -- @module hyla.method
 local ffi = require "ffi"
 local engine = require "hyla.ffi"
+local implicit = require "hyla.implicit"
 local options = require "hyla.options"
 local site = require "hyla.site"
 local C, check = engine.C, engine.check
@@ -193,5 +194,7 @@ method.exact = {
     return method.reversible()
   end },
 }
+
+method.implicit = implicit.new
 
 return method

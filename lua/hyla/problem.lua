@@ -81,6 +81,7 @@ local function new(given)
     applied = setmetatable({}, { __mode = "k" }),      -- the same, for weights that are given
     improve = o.improve or false, hyper_steps = o.improve and o.improve.steps or false, unfinished = false,
     handles = {}, current = false, steps = training.steps(segments),
+    hypergradients = 0,                                -- done so far: the hyper-iterations that a method may count
   }
   for i, leaf in ipairs(laid.states) do self.position[leaf] = i end
   self.hypers, self.frozen, self.notes = assemble.hypers(laid, dynamics.domains(segments), o.dtype)
@@ -141,6 +142,7 @@ local function start(self, kind)
   local handle = handle_of(self, kind)
   if self.unfinished ~= kind then
     self.current = false
+    if kind ~= "train" and self.method.begin then self.method.begin(handle, self.hypergradients + 1) end
     local status = start_engine(self, handle)
     if status == C.HYLA_ENOMEM then                    -- memory that only the collector still holds is given back first
       collectgarbage()
@@ -250,6 +252,7 @@ function methods:hypergradient(values)
     out[i - 1] = g[i]
   end
   finish(self, self.method.kind, C.hyla_method_hypergradient(handle, f, out))
+  self.hypergradients = self.hypergradients + 1
   local by_name = {}
   for i, hyper in ipairs(self.hypers) do by_name[hyper.name] = #hyper.shape == 0 and g[i]:item() or g[i] end
   return by_name, want_finite(self, f[0])
@@ -379,8 +382,8 @@ function methods:cost()
   return cost.of(handle)
 end
 
--- save_weights and apply; estimate.
-for _, module in ipairs { require "hyla.weights", require "hyla.estimate" } do
+-- save_weights and apply; estimate; report, carried and carry.
+for _, module in ipairs { require "hyla.weights", require "hyla.estimate", require "hyla.implicit" } do
   for name, work in pairs(module.methods) do methods[name] = work end
 end
 

@@ -3,6 +3,7 @@
 -- The state is a plain table that a checkpoint keeps whole; the loop goes on from it to the same bits:
 --   iteration  updates done; hypers, improver: lambda and the accessories of the hyper-optimizer
 --   series     a row a hyper-iteration: iteration, response and watched numbers, all at lambda before its update
+--   carried    what the method takes from one hypergradient to the next, where it does
 --   best       the row's figures and lambda where the early-stopping value was best (without a rule: the last)
 
 local row_of = require "hyla.run.row"
@@ -33,6 +34,7 @@ end
 local function restore(problem, improver, state)
   problem:place(state.hypers)
   improver:restore(state.improver)
+  if state.carried then problem:carry(state.carried) end
 end
 
 --- Runs the loop.
@@ -60,9 +62,9 @@ return function(problem, settings, state, on)
     on.progress(state.iteration, row)
     stopped = rule and stopper.done(rule, state.best.iteration, state.iteration) and "patience" or last and "steps"
     if stopped then break end
-    improver:step(g)
+    improver:step(g, response)
     state.iteration = state.iteration + 1
-    state.hypers, state.improver = problem:lambda(), improver:state()
+    state.hypers, state.improver, state.carried = problem:lambda(), improver:state(), problem:carried()
     on.save(state)
   end
   local best = state.best
