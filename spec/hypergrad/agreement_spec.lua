@@ -4,7 +4,7 @@ local hyla = require "hyla"
 local tensor = require "hyla.tensor"
 require "hyla.spec"
 
-local T = 8
+local T = 5
 
 -- What is learned beside the rate, and settings without which nothing is to be seen. `rate` is the size of steps.
 local dynamics = {
@@ -22,11 +22,12 @@ local dynamics = {
   clipped = { kind = "momentum", rate = 0.1, momentum = 0.6, fixed = { clip_global = 0.5, l2 = 0.01 } },
 }
 
+local train, valid = hyla.data("digits"):split({ 30, 20 }, 1)
+train, valid = train:to "float64", valid:to "float64"
+
 -- A network of two layers on mini-batches. `learned` are hyperparameters by setting; the rate has one for each step and
 -- layer.
 local function network(case, name, method)
-  local train, valid = hyla.data("digits"):split({ 30, 20 }, 1)
-  train, valid = train:to "float64", valid:to "float64"
   local batch = train:batches { size = 8, seed = 3 }
   local scale = hyla.hyper("scale", { init = 0.7 })
   local function start(seed, shape, deviation)
@@ -35,7 +36,7 @@ local function network(case, name, method)
   local V = hyla.weight("V", { train.width, 4 }, start(1, { train.width, 4 }, 0.1))
   local W = hyla.weight("W", { 4, 10 }, start(2, { 4, 10 }, 0.5))
   local function loss(part) return hyla.cross_entropy(part.x:matmul(V):tanh():matmul(W), part.y):mean() end
-  local decay = hyla.hyper("decay", { size = 10, init = 0.02 })
+  local decay = hyla.hyper("decay", { size = 2, init = 0.02 })
   local settings = { steps = T }
   for key, value in pairs(case.fixed or {}) do settings[key] = value end
   for key, value in pairs(case) do
@@ -48,7 +49,8 @@ local function network(case, name, method)
     end
   end
   local p = hyla.problem {
-    inner = loss(batch) + (decay * W ^ 2):sum(), outer = loss(valid) + 0.1 * (decay ^ 2):sum() + scale ^ 2,
+    inner = loss(batch) + (decay * (W ^ 2):reshape({ 2, 20 }):sum(2)):sum(),
+    outer = loss(valid) + 0.1 * (decay ^ 2):sum() + scale ^ 2,
     train = hyla[case.kind or name](settings), method = method, dtype = "float64",
   }
   return p

@@ -7,17 +7,18 @@ local function data(n, seed)
   return hyla.data("digits"):split({ n }, seed or 1)
 end
 
+local examples, judges = hyla.data("digits"):split({ 40, 30 }, 1)
+examples, judges = examples:to "float64", judges:to "float64"
+
 -- Softmax regression on mini-batches, judged on a whole set; more overrides fields of the problem.
 local function batched(given, more)
-  local train, valid = hyla.data("digits"):split({ 40, 30 }, 1)
-  train, valid = train:to "float64", valid:to "float64"
-  local batch = train:batches(given)
-  local W = hyla.weight("W", { train.width, 10 }, hyla.zeros)
-  local lambda = hyla.hyper("lambda", { size = train.size, init = 0.5 })
+  local batch = examples:batches(given)
+  local W = hyla.weight("W", { examples.width, 10 }, hyla.zeros)
+  local lambda = hyla.hyper("lambda", { size = examples.size, init = 0.5 })
   local rate = hyla.hyper("rate", { init = 0.3, within = hyla.non_negative() })
   local function loss(part) return hyla.cross_entropy(part.x:matmul(W) * 0.1, part.y) end
   local fields = {
-    inner = (lambda:gather(batch.index) * loss(batch)):mean(), outer = loss(valid):mean(),
+    inner = (lambda:gather(batch.index) * loss(batch)):mean(), outer = loss(judges):mean(),
     train = hyla.momentum { rate = rate, momentum = 0.5, steps = 12 }, dtype = "float64",
   }
   for key, value in pairs(more or {}) do fields[key] = value end
