@@ -187,9 +187,10 @@ static int not_still(const implicit *r) {
   return hy_fail(
       HYLA_ECONVERGE, p->inner >= 0 ? p->graph->node[p->inner].site : NULL,
       "implicit: training did not reach its tolerance: after %.0f steps %s is %.3g, %.3g times what it is at "
-      "the start, and the tolerance is %.3g (more steps, a larger learning rate or tolerance)",
+      "the start, and the tolerance is %.3g (%s)",
       r->method.driver.t, r->at.gradient ? "the norm of the inner gradient" : "the way of a step", r->norm,
-      r->norm / r->first, r->tolerance);
+      r->norm / r->first, r->tolerance,
+      r->norm < r->first ? "more steps, a larger learning rate or tolerance" : "a smaller learning rate");
 }
 
 /* ---- the hypergradient ---- */

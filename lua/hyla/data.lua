@@ -1,10 +1,12 @@
 --- Data sets by name, or from tensors of one's own: `hyla.data("mnist", { part = "test" })`, `hyla.data { x = , y = }`.
 --
 -- By name: what a descriptor in datasets/ (or a folder of HYLA_DATASETS) says. Options of `digits`: n (20,000) and
--- seed (1); of `mnist`: part ("train", or "test").
+-- seed (1); of `words`: n (6,000) and seed (1); of `mnist`: part ("train", or "test").
 --
 -- From tensors: x [n, ...] of float32 or float64, y [n] int32 labels 0, 1, ..., each a tensor, a Lua table or the path
 -- of a .npy file; optional: name, classes (the largest label + 1), names (of the classes), image (its sides).
+--
+-- From a file of svmlight's format: `hyla.data.svmlight("rcv1.svm.gz")` (hyla.data.svmlight).
 --
 -- Nothing enters unchecked: NaN, infinities and labels out of range are errors with file, row and column.
 -- @module hyla.data
@@ -15,6 +17,7 @@ local engine = require "hyla.ffi"
 local formats = require "hyla.data.formats"
 local options = require "hyla.options"
 local site = require "hyla.site"
+local svmlight = require "hyla.data.svmlight"
 local tensor = require "hyla.tensor"
 
 -- Raises an error where x [n, width] has a value that is not finite.
@@ -108,4 +111,4 @@ local function data(_, what, given)
   return site.fail("data: expected a name or a table { x =, y = }, got a %s", type(what))
 end
 
-return setmetatable({ is = dataset.is }, { __call = data })
+return setmetatable({ is = dataset.is, svmlight = svmlight }, { __call = data })

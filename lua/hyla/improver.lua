@@ -7,32 +7,14 @@ local lower = require "hyla.lower"
 local model = require "hyla.model"
 local names = require "hyla.names"
 local options = require "hyla.options"
+local scale = require "hyla.scale"
 local site = require "hyla.site"
 local stream = require "hyla.stream"
 local tensor = require "hyla.tensor"
 local trace = require "hyla.trace"
 
-local methods = trace.methods
-
 local Improver = {}
 Improver.__index = Improver
-
--- Scales: u of x, x of u, and dx/du at x. Both ends of a logit are kept a little away: there u is infinite.
-local scales = {}
-
-function scales.log(x)
-  return { u = methods.log(x), slope = x, back = methods.exp }
-end
-
-function scales.logit(x, set)
-  local lo, hi = set:bounds()
-  local margin = 1e-6 * (hi - lo)
-  local inside = methods.clip(x, lo + margin, hi - margin)
-  return {
-    u = methods.log((inside - lo) / (hi - inside)), slope = (inside - lo) * (hi - inside) / (hi - lo),
-    back = function(u) return lo + (hi - lo) * methods.sigmoid(u) end,
-  }
-end
 
 -- A step in lambda as a step in u: the same expressions, of u and of dE/du = dE/dlambda dlambda/du. What is put in the
 -- place of every lambda and its gradient (which clipping together sees in every step), and the ways back.
@@ -40,10 +22,8 @@ local function on_scales(hypers, gradients)
   local map, back = {}, {}
   for i, hyper in ipairs(hypers) do
     back[i] = function(u) return u end
-    if hyper.scale then
-      local scale = scales[hyper.scale](hyper.leaf, hyper.set)
-      map[hyper.leaf], map[gradients[i]], back[i] = scale.u, gradients[i] * scale.slope, scale.back
-    end
+    local s = scale.of(hyper)
+    if s then map[hyper.leaf], map[gradients[i]], back[i] = s.u, gradients[i] * s.slope, s.back end
   end
   return map, back
 end

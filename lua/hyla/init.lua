@@ -9,6 +9,7 @@
 --   constraints  box, non_negative, sum, l1, l2, simplex, symmetric, zero_diagonal               (hyla.constraint)
 --   dynamics     gd asgd momentum nesterov adam adamw adamax rmsprop adagrad adadelta rprop, update: to train and to
 --                improve; transition                        (hyla.dynamics, hyla.dynamics.optimizers)
+--   hoag         a step of adaptive size, to improve                              (hyla.hoag)
 --   methods      reverse forward reversible implicit rtho one_step marthe, auto: the cheapest
 --                (hyla.method, hyla.implicit, hyla.auto)
 --   problems     problem, gradient                                                (hyla.problem, hyla.trace)
@@ -24,6 +25,7 @@ local custom = require "hyla.custom"
 local dynamics = require "hyla.dynamics"
 local engine = require "hyla.ffi"
 local functions = require "hyla.functions"
+local hoag = require "hyla.hoag"
 local method = require "hyla.method"
 local model = require "hyla.model"
 local names = require "hyla.names"
@@ -58,6 +60,7 @@ end
 
 for _, name in ipairs(dynamics.names) do hyla[name] = dynamics[name] end
 hyla.update, hyla.transition = dynamics.update, dynamics.transition
+hyla.hoag = hoag.new
 hyla.at_step = stream.at_step
 hyla.reverse, hyla.auto = method.reverse, auto.auto
 for _, name in ipairs { "forward", "implicit", "reversible", "rtho", "one_step", "marthe" } do

@@ -11,6 +11,7 @@ local checks = require "hyla.check"
 local cost = require "hyla.cost"
 local dynamics = require "hyla.dynamics"
 local engine = require "hyla.ffi"
+local hoag = require "hyla.hoag"
 local improver = require "hyla.improver"
 local lambda = require "hyla.lambda"
 local layout = require "hyla.layout"
@@ -40,7 +41,8 @@ local fields = {
             expected = "a dynamics such as hyla.gd { rate = 0.1, steps = 100 }, a transition, or a list of them",
             is = function(v) return type(v) == "table" and not trace.is(v) end },
   method = { expected = "a method such as hyla.reverse(), or \"auto\"", default = method.reverse(), is = auto.is },
-  improve = { expected = "a dynamics such as hyla.adam { rate = 0.005, steps = 500 }", is = dynamics.is },
+  improve = { expected = "a dynamics such as hyla.adam { rate = 0.005, steps = 500 }, or hyla.hoag { steps = 50 }",
+              is = function(v) return dynamics.is(v) or hoag.is(v) end },
   watch = { kind = "table", default = {} },
   dtype = { expected = "\"float32\" or \"float64\"", default = "float32",
             is = function(v) return v == "float32" or v == "float64" end },
@@ -338,7 +340,7 @@ function methods:improver()
   if not self.improve then
     site.fail("improver: the problem has no hyper-optimizer; improve = hyla.adam { ... } names it")
   end
-  return improver.new(self.improve, self)
+  return (hoag.is(self.improve) and hoag.improver or improver.new)(self.improve, self)
 end
 
 --- A problem like this one, with some of it changed: at the same hyperparameters, and at the same warm start.

@@ -16,9 +16,10 @@ local part_type = yaml.map { name = "text", x = "text", y = "text" }
 local document_type = yaml.map({
   name = "text", about = "text", licence = "text", source = "text",
   format = "text",                             -- which reader of hyla.data.formats it takes
-  image = yaml.list "integer",                 -- height, width
   classes = yaml.list "text",                  -- their names, in the order of the labels 0, 1, ...
 }, {
+  image = yaml.list "integer",                 -- height, width; or
+  features = "integer",                        -- how many, of examples that are no pictures
   parts = yaml.list(part_type),                -- the first is the default
   files = yaml.list(file_type),
   mirrors = yaml.list "text",                  -- address = mirror .. file's name [.. ".gz"]
@@ -53,7 +54,9 @@ end
 -- What the types cannot say. Returns words, or nil when all is well.
 local function inconsistency(d, name)
   if d.name ~= name then return ("name is '%s', the file's name says '%s'"):format(d.name, name) end
-  if #d.image ~= 2 then return ("image: expected height and width, got %d numbers"):format(#d.image) end
+  if (d.image == nil) == (d.features == nil) then return "expected either image or features" end
+  if d.features and (d.features < 1 or d.parts) then return "features: expected at least 1, and no parts" end
+  if d.image and #d.image ~= 2 then return ("image: expected height and width, got %d numbers"):format(#d.image) end
   local by_name = {}
   for _, file in ipairs(d.files or {}) do
     local problem = check_file(file)

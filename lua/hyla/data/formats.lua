@@ -9,6 +9,7 @@ local files = require "hyla.data.files"
 local idx = require "hyla.data.idx"
 local options = require "hyla.options"
 local tensor = require "hyla.tensor"
+local words = require "hyla.data.words"
 
 local formats = {}
 
@@ -70,9 +71,24 @@ formats.digits = {
     seed = options.with(options.seed, { default = 1 }),
   },
   read = function(d, o)
+    if not d.image then return nil, d.path .. ": format 'digits' needs image" end
     local width = d.image[1] * d.image[2]
     local bytes, first = cache.get(o.n, o.seed)
     return pixels(bytes, first, o.n, width), labels(bytes, first + o.n * width, o.n), d.name
+  end,
+}
+
+--- The embedded generator of text-like features.
+formats.words = {
+  options = {
+    n = options.with(options.count, { default = 6000 }),
+    seed = options.with(options.seed, { default = 1 }),
+  },
+  read = function(d, o)
+    if not d.features then return nil, d.path .. ": format 'words' needs features" end
+    local x, y = tensor.zeros({ o.n, d.features }, "float32"), tensor.zeros({ o.n }, "int32")
+    words.generate(o.n, d.features, o.seed, pointer("float *", x), pointer("int32_t *", y))
+    return x, y, d.name
   end,
 }
 

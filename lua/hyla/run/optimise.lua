@@ -1,11 +1,13 @@
 --- The outer loop: hypergradient, watch, record, improve and project, until the hyper-iterations or patience end.
 --
 -- The state is a plain table that a checkpoint keeps whole; the loop goes on from it to the same bits:
+--   seconds    spent so far
 --   iteration  updates done; hypers, improver: lambda and the accessories of the hyper-optimizer
 --   series     a row a hyper-iteration: iteration, response and watched numbers, all at lambda before its update
 --   carried    what the method takes from one hypergradient to the next, where it does
 --   best       the row's figures and lambda where the early-stopping value was best (without a rule: the last)
 
+local progress = require "hyla.report.progress"
 local row_of = require "hyla.run.row"
 local stopper = require "hyla.run.stopper"
 
@@ -43,14 +45,15 @@ end
 -- @tparam table|nil state as `save` was given it, to go on from there
 -- @tparam table on save(state): called after every update; progress(done, row): after every look
 -- @treturn table outcome: hypers (best lambda by name: number or tensor), iteration (where), response and values
---   (watched) there; iterations (updates done), stopped ("steps" or "patience"), series
+--   (watched) there; iterations (updates done), stopped ("steps" or "patience"), series; seconds it took
 return function(problem, settings, state, on)
   local rule, improver = settings.early_stop, problem:improver()
   if state then
     restore(problem, improver, state)
   else
-    state = { iteration = 0, series = {} }
+    state = { iteration = 0, series = {}, seconds = 0 }
   end
+  local began, before = progress.clock(), state.seconds
   local stopped
   while true do
     local last = state.iteration >= settings.steps
@@ -65,9 +68,11 @@ return function(problem, settings, state, on)
     improver:step(g, response)
     state.iteration = state.iteration + 1
     state.hypers, state.improver, state.carried = problem:lambda(), improver:state(), problem:carried()
+    state.seconds = before + progress.clock() - began
     on.save(state)
   end
   local best = state.best
   return { hypers = best.hypers, iteration = best.iteration, response = best.row.response, values = best.values,
-    iterations = state.iteration, stopped = stopped, series = state.series }
+    iterations = state.iteration, stopped = stopped, series = state.series,
+    seconds = before + progress.clock() - began }
 end

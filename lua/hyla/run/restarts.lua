@@ -69,8 +69,8 @@ end
 --   restart runs, hyla.run.optimise or hyla.run.realtime
 -- @tparam table|nil state as `save` was given it, to go on from there
 -- @tparam table on as for hyla.run.optimise, and failed(restart, message)
--- @treturn table the outcome of the best restart (hyla.run.optimise) with restart, drawn (its start values), restarts
---   and failed; series: of all of them; an error when all have failed
+-- @treturn table the outcome of the best restart (hyla.run.optimise, without seconds) with restart, drawn (its start
+--   values), restarts and failed; series: of all of them; an error when all have failed
 return function(problem, settings, state, on)
   state = state or { restart = 1, series = {}, failed = {} }
   candidates.want_used("optimise", problem, settings.from, {})
@@ -87,5 +87,6 @@ return function(problem, settings, state, on)
   local outcome = best.outcome
   outcome.restart, outcome.drawn, outcome.restarts = best.restart, best.drawn, settings.restarts
   outcome.failed, outcome.series = state.failed, state.series
+  outcome.seconds = nil                                -- those of the best restart alone
   return outcome
 end
