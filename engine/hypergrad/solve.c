@@ -134,19 +134,36 @@ static int conjugate_gradients(hy_solver *s) {
 
 /* ---- Richardson's iteration ---- */
 
-static int no_contraction(const hy_solver *s, double before, double now) {
+/* The curvature of H + damping that is largest in size, from below: a few steps of the power method from the residual,
+ * which an iteration that does not contract has turned that way. 0 where a product fails. */
+static double largest_curvature(hy_solver *s) {
+  double curvature = 0;
+  memcpy(s->ap, s->r, s->layout->bytes);
+  for (int i = 0; i < 30; i++) {
+    double size = sqrt(hy_dot(s->n, s->dtype, s->ap, s->ap));
+    if (!(size > 0 && isfinite(size))) break;
+    memset(s->p, 0, s->layout->bytes);
+    hy_add_scaled(s->n, s->dtype, s->p, 1 / size, s->ap);
+    if (s->product(s->context, s->p, s->ap)) return 0;
+    hy_add_scaled(s->n, s->dtype, s->ap, s->o.damping, s->p);
+    curvature = hy_dot(s->n, s->dtype, s->p, s->ap);
+  }
+  return curvature;
+}
+
+static int no_contraction(hy_solver *s, double before, double now) {
   if (s->o.solver == HYLA_SOLVE_FIXED_POINT)
     return hy_fail(HYLA_ECONVERGE, s->site,
                    "implicit: the last step of training does not contract: after %.0f iterations of fixed_point the "
                    "residual is %.3g times |dE/ds|, before it was %.3g (a smaller learning rate may help)",
                    s->iterations, now / s->norm_b, before / s->norm_b);
-  double square = s->rr > 0 ? s->rr : 1, curvature = 0;
-  if (!s->product(s->context, s->r, s->ap)) curvature = hy_dot(s->n, s->dtype, s->r, s->ap) / square + s->o.damping;
-  if (curvature < 0)
+  double curvature = largest_curvature(s);
+  /* The residual has grown by |1 - rate c| of some curvature c, or less. */
+  if (curvature * s->o.rate < 2)
     return hy_fail(HYLA_ECONVERGE, s->site,
-                   "implicit: neumann does not contract: the Hessian of the inner objective has a curvature of %.3g; a "
-                   "regulariser in the inner objective, or damping, makes it positive definite",
-                   curvature);
+                   "implicit: neumann does not contract: the Hessian of the inner objective has a curvature of %.3g or "
+                   "less; a regulariser in the inner objective, or damping, makes it positive definite",
+                   (1 - now / before) / s->o.rate - s->o.damping);
   return hy_fail(HYLA_ECONVERGE, s->site,
                  "implicit: neumann does not contract: the residual grew from %.3g to %.3g times |dE/dw| at iteration "
                  "%.0f; the Hessian has a curvature of %.3g or more, so the rate must stay below %.3g, and it is %.3g",
