@@ -222,6 +222,7 @@ describe("real-time updates", function()
   -- In a process of its own, in which nothing else comes and goes but a few pages for what LuaJIT compiles. Sanitizers
   -- keep freed memory.
   it("keep to the memory of the first thousand steps for a hundred thousand", function()
+    if os.getenv "LD_PRELOAD" then return end
     local script = [[
       local hyla = require "hyla"
       local function resident()
@@ -252,7 +253,7 @@ describe("real-time updates", function()
     local pages = {}
     for n in done.out:gmatch "resident%s+(%d+)" do pages[#pages + 1] = tonumber(n) end
     assert.equal(4, #pages)
-    for i = 1, os.getenv "LD_PRELOAD" and 0 or 3, 2 do
+    for i = 1, 3, 2 do
       assert.is_true(pages[i + 1] <= 1.01 * pages[i] + 40, ("%d pages after %d"):format(pages[i + 1], pages[i]))
     end
   end)
