@@ -19,6 +19,7 @@ local lower = require "hyla.lower"
 local method = require "hyla.method"
 local names = require "hyla.names"
 local number = require "hyla.number"
+local objectives = require "hyla.objectives"
 local options = require "hyla.options"
 local realtime = require "hyla.realtime"
 local site = require "hyla.site"
@@ -32,11 +33,8 @@ local Problem = {}
 
 -- ---- building ----
 
-local function is_objective(v) return trace.is(v) end
 local fields = {
-  inner = { expected = "a traced expression of the weights", is = is_objective },
-  cost = { expected = "a traced expression of the state", is = is_objective },
-  outer = { expected = "a traced expression of the weights", is = is_objective },
+  inner = objectives.fields.inner, cost = objectives.fields.cost, outer = objectives.fields.outer,
   train = { required = true,
             expected = "a dynamics such as hyla.gd { rate = 0.1, steps = 100 }, a transition, or a list of them",
             is = function(v) return type(v) == "table" and not trace.is(v) end },
@@ -48,11 +46,6 @@ local fields = {
             is = function(v) return v == "float32" or v == "float64" end },
 }
 
-local function want_scalar(what, e)
-  if e.size == 1 and e.dtype == "float" then return end
-  site.fail("problem: expected %s to be one real number, got %s; :mean() or :sum() makes it one", what, tostring(e))
-end
-
 local function watched(watch)
   local list = {}
   for _, name in ipairs(names.keys(watch)) do
@@ -62,15 +55,13 @@ local function watched(watch)
 end
 
 --- Builds a problem.
--- @tparam table given { inner =, outer =, cost =, train =, method =, improve =, watch = { name = expression },
---   dtype = }
+-- @tparam table given { inner =, outer = expression or { name = expression } (their sum, each of them watched), cost =,
+--   train =, method =, improve =, watch = { name = expression }, dtype = }
 -- @treturn problem its `notes` are texts that its user should read: choices that were made for them; method_reason is
 --   why "auto" chose its method, false where it did not
 local function new(given)
   local o = options.read("problem", given, fields)
-  for _, what in ipairs { "inner", "outer", "cost" } do
-    if o[what] then want_scalar(what, o[what]) end
-  end
+  objectives.read(o)
   local segments = training.stretches(o.train)
   if o.method and o.method.want then o.method.want(segments) end
   local laid = layout.new {

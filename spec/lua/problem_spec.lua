@@ -18,6 +18,38 @@ end
 local function expected(t, c) return 1 - (1 - rate * (c or 0.5)) ^ t end
 local function near(want, got) assert.is_near(want, got, 1e-14) end
 
+describe("several outer objectives", function()
+  local function fit(outer, watch)
+    local w, c = hyla.weight("w", { 2 }, hyla.ones), hyla.hyper("c", { init = 0.3 })
+    local made = hyla.problem {
+      inner = c * (w ^ 2):sum(), outer = outer(w, c), watch = watch and watch(w), dtype = "float64",
+      train = hyla.gd { rate = 0.1, steps = 5 },
+    }
+    return made
+  end
+
+  it("count by their sum, and each is watched", function()
+    local p = fit(function(w, c) return { near = (w - 1):squared_norm(), small = 0.1 * c:reshape { 1 } } end)
+    local g, f = p:hypergradient()
+    local whole = fit(function(w, c) return (w - 1):squared_norm() + 0.1 * c end)
+    local h, e = whole:hypergradient()
+    assert.is_near(e, f, 1e-15)
+    assert.is_near(h.c, g.c, 1e-15)
+    local watched = p:watch()
+    assert.is_near(f, watched.near + watched.small, 1e-15)
+    assert.is_near(0.03, watched.small, 1e-15)
+  end)
+
+  it("are refused where one is no number, or its name is watched already", function()
+    assert.error_matches(function() fit(function(w) return { all = w } end) end,
+      "expected outer 'all' to be one real number")
+    assert.error_matches(function()
+      fit(function(w) return { a = w:sum() } end, function(w) return { a = w:sum() } end)
+    end, "'a' is an outer objective and a watched value")
+    assert.error_matches(function() fit(function(w) return { w:sum() } end) end, "or several: { name = expression }")
+  end)
+end)
+
 describe("a problem", function()
   it("trains to the last step", function()
     local p = setup()
