@@ -288,7 +288,8 @@ int hyla_method_response(hyla_method *m, double *f);   /* E(s_t, lambda) */
 int hyla_method_hypergradient(hyla_method *m, double *f, hyla_tensor *const *g);
 /* The partial hypergradient dE/dlambda + dE/ds_t Z_t at the present step. HYLA_ESTATE: the method has none. */
 int hyla_method_partial(hyla_method *m, double *f, hyla_tensor *const *g);
-/* Training, and what is carried along, go on from the present step at other hyperparameters. */
+/* Training, and what is carried along, go on from the present step at other hyperparameters. HYLA_ESTATE: the method has
+ * no partial hypergradient, or its tangents do not all go along in one training. */
 int hyla_method_update(hyla_method *m, hyla_tensor *const *lambda);
 /* What the method carries from step to step beside the states, the tangents Z, for a checkpoint: how many tensors, and
  * each as a view that may be written (after hyla_method_start_from). */

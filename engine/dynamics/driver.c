@@ -132,9 +132,14 @@ int hy_driver_start_from(hy_driver *d, hyla_tensor *const *lambda, double t, hyl
   return 0;
 }
 
+int hy_driver_want_started(const hy_driver *d) {
+  if (d->started) return 0;
+  return hy_fail(HYLA_ESTATE, NULL, "there is no state of training: it was not started, or a step of it failed");
+}
+
 int hy_driver_update(hy_driver *d, hyla_tensor *const *lambda) {
-  if (!d->started) return hy_fail(HYLA_ESTATE, NULL, "the method has not been started");
-  int status = take_hypers(d, lambda);
+  int status = hy_driver_want_started(d);
+  if (!status) status = take_hypers(d, lambda);
   if (status) return status;
   d->updated = true;
   hy_free(d->warm); /* there is no way back */
@@ -165,6 +170,11 @@ int hy_driver_explain(hy_driver *d, const hy_replay *r, const char *otherwise) {
   while (!status && !d->updated && d->t < t - 1)
     if (!(status = hy_poll_interrupt())) status = r->step(r->context, hy_program_run);
   if (!status && !d->updated) status = r->step(r->context, hy_program_find_nonfinite);
+  if (status == HYLA_EINTR) { /* calling again goes there again, from the start */
+    int again = r->restart(r->context);
+    d->started = !again;
+    return again ? again : status;
+  }
   d->started = false;
   if (!status && bad >= 0)
     status = hy_fail(HYLA_ENONFINITE, p->state[bad].site, "'%s' is not finite", p->state[bad].name);
@@ -177,8 +187,8 @@ static int restart_again(void *context) { return hy_driver_restart(context); }
 static int step_again(void *context, hy_run *run) { return take_step(context, NULL, run); }
 
 int hy_driver_step(hy_driver *d, hy_trajectory *r) {
-  if (!d->started) return hy_fail(HYLA_ESTATE, NULL, "the method has not been started");
-  int status = hy_poll_interrupt();
+  int status = hy_driver_want_started(d);
+  if (!status) status = hy_poll_interrupt();
   if (status) return status;
   double t = d->t;
   status = take_step(d, r, hy_program_run_watched);
@@ -192,8 +202,8 @@ int hy_driver_outer(hy_driver *d, double *f) {
   const hyla_problem *p = d->problem;
   hy_scalar e;
   if (!p->outer_program) return hy_fail(HYLA_ESTATE, NULL, "the problem has no outer objective");
-  if (!d->started) return hy_fail(HYLA_ESTATE, NULL, "the method has not been started");
-  int status = hy_driver_bind_at(d, p->outer_program, d->t, d->in, 0, d->state);
+  int status = hy_driver_want_started(d);
+  if (!status) status = hy_driver_bind_at(d, p->outer_program, d->t, d->in, 0, d->state);
   if (status < 0) return status;
   char *out[1] = {(char *)&e};
   status = hy_program_run(p->outer_program, d->in, out);

@@ -213,12 +213,14 @@ typedef struct hy_replay {
   const char *what; /* "training" */
 } hy_replay;
 /* The step that led to the driver's t left a value that is not finite, and overwrote what it read: goes there again and
- * takes it looking at every value. Always a failure: op, line and step, or the words `otherwise`. */
+ * takes it looking at every value. Always a failure: op, line and step, or the words `otherwise`; or HYLA_EINTR, and
+ * training is at its start again, as if it had not come here yet. */
 int hy_driver_explain(hy_driver *d, const hy_replay *r, const char *otherwise);
 int hy_driver_open(hy_driver *d, hyla_problem *p);
 void hy_driver_close(hy_driver *d);
 
 int hy_driver_start_from(hy_driver *d, hyla_tensor *const *lambda, double t, hyla_tensor *const *state);
+int hy_driver_want_started(const hy_driver *d);                 /* HYLA_ESTATE: there is no state of training */
 int hy_driver_restart(hy_driver *d);                            /* from where it started, at the same hyperparameters */
 int hy_driver_update(hy_driver *d, hyla_tensor *const *lambda); /* other hyperparameters from here on */
 /* One step, recorded in the trajectory when there is one (r may be NULL). HYLA_EINTR before it, HYLA_ENONFINITE when the

@@ -135,8 +135,8 @@ static int step_again(void *context, hy_run *run) { return take_step(context, ru
 
 static int step(hyla_method *m) {
   forward *r = (forward *)m;
-  if (!m->driver.started) return hy_fail(HYLA_ESTATE, NULL, "the method has not been started");
-  int status = hy_poll_interrupt();
+  int status = hy_driver_want_started(&m->driver);
+  if (!status) status = hy_poll_interrupt();
   if (status) return status;
   double t = m->driver.t;
   status = take_step(r, hy_program_run_watched);
@@ -181,12 +181,20 @@ static void give_slopes(forward *r) {
                      *from++);
 }
 
+/* Groups train one after another, so there is neither a hypergradient on the way nor another lambda from there on. */
+static int want_along(const forward *r, const char *what) {
+  if (r->along) return 0;
+  return hy_fail(HYLA_ESTATE, NULL, "%s needs all %lld tangents at once, and %d go along here; more memory may help",
+                 what, (long long)r->m, r->tangent.k);
+}
+
+static int update(const hyla_method *m) {
+  return want_along((const forward *)m, "an update of the hyperparameters on the way");
+}
+
 static int partial(hyla_method *m) {
   forward *r = (forward *)m;
-  if (!r->along)
-    return hy_fail(HYLA_ESTATE, NULL, "a partial hypergradient needs all %lld tangents at once, and %d go along here",
-                   (long long)r->m, r->tangent.k);
-  int status = 0;
+  int status = want_along(r, "a partial hypergradient");
   for (int64_t g = 0; g < groups(r) && !status; g++) {
     turn_to(r, g);
     status = read_slopes(r);
@@ -209,7 +217,12 @@ static int hypergradient(hyla_method *m) {
   return status;
 }
 
-static int pieces(const hyla_method *m) { return (int)held((const forward *)m); }
+/* Tangents that are nobody's (a direction past the last) are zero, and no piece: what is carried does not depend on how
+ * many go in a group. */
+static int pieces(const hyla_method *m) {
+  const forward *r = (const forward *)m;
+  return (int)(r->along ? r->m : r->tangent.k);
+}
 static char *piece(hyla_method *m, int i) { return ((forward *)m)->z + (size_t)i * state_bytes((forward *)m); }
 
 static double bytes(const hyla_method *m) {
@@ -243,6 +256,7 @@ static const hy_method_kind forward_kind = {.name = "forward",
                                             .step = step,
                                             .hypergradient = hypergradient,
                                             .partial = partial,
+                                            .update = update,
                                             .pieces = pieces,
                                             .piece = piece,
                                             .bytes = bytes,

@@ -9,6 +9,7 @@ typedef struct hy_method_kind {
   int (*step)(hyla_method *m);          /* one step forward */
   int (*hypergradient)(hyla_method *m); /* at T: leaves f and g in the method */
   int (*partial)(hyla_method *m);       /* the same at the present step; NULL: there is none before T */
+  int (*update)(const hyla_method *m);  /* may lambda change on the way? NULL: it may not */
   int (*pieces)(const hyla_method *m);  /* how many states' worth it carries beside the state; NULL: none */
   char *(*piece)(hyla_method *m, int i);
   double (*bytes)(const hyla_method *m);

@@ -40,7 +40,7 @@ int hyla_method_advance(hyla_method *m, double steps) {
   double T = hyla_method_steps(m), stop = m->driver.t + steps < T ? m->driver.t + steps : T;
   if (!(steps >= 0))
     return hy_fail(HYLA_EVALUE, NULL, "advance: expected a number of steps of at least 0, got %.9g", steps);
-  int status = m->driver.started ? 0 : hy_fail(HYLA_ESTATE, NULL, "the method has not been started");
+  int status = hy_driver_want_started(&m->driver);
   while (!status && m->driver.t < stop && !m->settled) status = m->kind->step(m);
   return status;
 }
@@ -86,7 +86,7 @@ int hyla_method_partial(hyla_method *m, double *f, hyla_tensor *const *g) {
   if (!m->kind->partial)
     status = hy_fail(HYLA_ESTATE, NULL, "method '%s' has no hypergradient before the last step", m->kind->name);
   if (!status) status = check_room(m->driver.problem, g);
-  if (!status && !m->driver.started) status = hy_fail(HYLA_ESTATE, NULL, "the method has not been started");
+  if (!status) status = hy_driver_want_started(&m->driver);
   if (!status) status = m->kind->partial(m);
   if (!status) status = give(m, g);
   if (!status) *f = m->f;
@@ -94,9 +94,10 @@ int hyla_method_partial(hyla_method *m, double *f, hyla_tensor *const *g) {
 }
 
 int hyla_method_update(hyla_method *m, hyla_tensor *const *lambda) {
-  if (!m->kind->partial)
+  if (!m->kind->update)
     return hy_fail(HYLA_ESTATE, NULL, "method '%s' cannot go on with other hyperparameters", m->kind->name);
-  int status = hy_driver_update(&m->driver, lambda);
+  int status = m->kind->update(m);
+  if (!status) status = hy_driver_update(&m->driver, lambda);
   if (!status) m->done = false;
   return status;
 }
@@ -109,8 +110,8 @@ int hyla_method_carry(hyla_method *m, int i, hyla_tensor **view) {
   const hyla_problem *p = m->driver.problem;
   if (i < 0 || i >= hyla_method_carried(m))
     return hy_fail(HYLA_EVALUE, NULL, "expected a carried tensor from 0 to %d, got %d", hyla_method_carried(m) - 1, i);
-  if (!m->driver.started) return hy_fail(HYLA_ESTATE, NULL, "the method has not been started");
-  int state = i % p->n_state;
+  int status = hy_driver_want_started(&m->driver), state = i % p->n_state;
+  if (status) return status;
   return hy_tensor_wrap(&p->state_layout.shape[state],
                         m->kind->piece(m, i / p->n_state) + p->state_layout.offset[state], view);
 }
@@ -119,7 +120,8 @@ int hyla_method_state(hyla_method *m, int i, hyla_tensor **view) {
   const hyla_problem *p = m->driver.problem;
   if (i < 0 || i >= p->n_state)
     return hy_fail(HYLA_EVALUE, NULL, "expected a state from 0 to %d, got %d", p->n_state - 1, i);
-  if (!m->driver.started) return hy_fail(HYLA_ESTATE, NULL, "the method has not been started");
+  int status = hy_driver_want_started(&m->driver);
+  if (status) return status;
   return hy_tensor_wrap(&p->state_layout.shape[i], m->driver.state + p->state_layout.offset[i], view);
 }
 
@@ -128,10 +130,10 @@ int hyla_method_stream(hyla_method *m, int i, hyla_tensor *value) {
   const hyla_problem *p = d->problem;
   if (i < 0 || i >= p->n_stream)
     return hy_fail(HYLA_EVALUE, NULL, "expected a stream from 0 to %d, got %d", p->n_stream - 1, i);
-  if (!d->started) return hy_fail(HYLA_ESTATE, NULL, "the method has not been started");
   char *at;
   hyla_tensor *from;
-  int status = hy_feed_value(&d->feed, p, i, d->t, d->hyper, &at);
+  int status = hy_driver_want_started(d);
+  if (!status) status = hy_feed_value(&d->feed, p, i, d->t, d->hyper, &at);
   if (!status) status = hy_tensor_wrap(&p->graph->node[p->stream[i].input].shape, at, &from);
   if (status) return status;
   status = hyla_tensor_copy(value, from);

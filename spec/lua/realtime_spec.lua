@@ -258,6 +258,13 @@ describe("real-time updates", function()
     end
   end)
 
+  it("refuse what needs all tangents where Forward-HG trains in groups", function()
+    local training = batched(hyla.forward { memory = 500000 }):realtime()
+    training:advance(2)
+    assert.error_matches(function() training:partial() end, "a partial hypergradient needs all 22 tangents at once")
+    assert.error_matches(function() training:update() end, "an update of the hyperparameters on the way needs all 22")
+  end)
+
   it("refuse methods, budgets and shares that do not fit", function()
     assert.error_matches(function() batched(hyla.reverse()):realtime() end,
       "the problem's method is reverse; method = hyla.rtho")
