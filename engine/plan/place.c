@@ -121,13 +121,23 @@ static int shelve(shelf *s, size_t bytes, int now, int until, size_t *offset) {
   return 0;
 }
 
-/* The last item of the phase, by position, that reads item i. */
-static int last_in_phase(const hy_plan *p, const hy_phase *ph, int i) {
-  int last = ph->first;
-  for (int k = ph->first; k < ph->first + ph->n; k++)
+/* The last position of the chain that position k is part of. A chain passes over its items again and again, so what one
+ * of them reads or writes is in use until all rows have passed. */
+static int chain_end(const hy_plan *p, const hy_phase *ph, int k) {
+  int head = ph->first, n = 1;
+  for (; head + n <= k; head += n, n = 1)
+    if (p->item[p->order[head]].chain > 1) n = p->item[p->order[head]].chain;
+  if (p->item[p->order[head]].chain > 1) n = p->item[p->order[head]].chain;
+  return head + n - 1 > k ? head + n - 1 : k;
+}
+
+/* The last position of the phase at which item i is in use, or k where nothing there reads it. */
+static int last_in_phase(const hy_plan *p, const hy_phase *ph, int i, int k) {
+  int last = k;
+  for (; k < ph->first + ph->n; k++)
     for (int j = 0; j < p->item[p->order[k]].n_in; j++)
       if (p->item[p->order[k]].in[j].item == i) last = k;
-  return last;
+  return chain_end(p, ph, last);
 }
 
 static int place_scratch(hy_plan *p, hy_phase *ph, const bool *local) {
@@ -138,16 +148,16 @@ static int place_scratch(hy_plan *p, hy_phase *ph, const bool *local) {
     for (int j = 0; it->map && j < it->n_in && j < 3 && !status; j++) {
       if (it->operand[j].stride >= 0) continue;
       size_t offset;
-      status = shelve(&s, hy_aligned((size_t)(ph->block * it->row) * it->element), k, k, &offset);
+      status = shelve(&s, hy_aligned((size_t)(ph->block * it->row) * it->element), k, chain_end(p, ph, k),
+                      &offset);
       it->operand[j].scratch = (int64_t)offset;
     }
     if (!status && it->shares_room) it->room_at = p->item[p->order[ph->first]].room_at;
     else if (!status && it->room) status = shelve(&s, hy_aligned(it->room), k, ph->first + ph->n, &it->room_at);
     if (!status && local[p->order[k]]) {
-      int until = last_in_phase(p, ph, p->order[k]);
       it->place = HY_IN_SCRATCH;
-      status = shelve(&s, hy_aligned((size_t)(ph->block * it->row) * it->element), k, until > k ? until : k,
-                      &it->offset);
+      status = shelve(&s, hy_aligned((size_t)(ph->block * it->row) * it->element), k,
+                      last_in_phase(p, ph, p->order[k], k), &it->offset);
     }
   }
   ph->scratch = s.top;
