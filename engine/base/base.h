@@ -43,9 +43,10 @@ void hy_philox(uint64_t seed, uint64_t stream, uint64_t counter, uint32_t out[4]
 
 /* ---- threads.c: a pool that lives as long as the process ---- */
 /* Calls work(context, unit, thread) once for every unit 0..units-1 on any of the threads; returns when all are done.
- * Which thread takes a unit is not fixed: units must not depend on it. thread < hyla_threads(0) indexes scratch.
+ * A thread takes `grain` units at a time: as many as are worth the traffic between processors, some microseconds. Which
+ * thread takes a unit is not fixed: units must not depend on it. thread < hyla_threads(0) indexes scratch.
  * With one thread, or one unit, everything runs on the caller. Never fails: without workers the caller does it all. */
-void hy_parallel(int units, void (*work)(void *context, int unit, int thread), void *context);
+void hy_parallel(int units, int grain, void (*work)(void *context, int unit, int thread), void *context);
 
 /* ---- file.c ---- */
 int hy_file_read(const char *path, void **data, size_t *size); /* hy_alloc'ed, one zero byte after the end */

@@ -1,5 +1,5 @@
-/* The general product y = A B with B packed in panels: HY_PANEL columns side by side, row after row of B, the last
- * panel filled up with zeros. Entry (i, j) is one running sum over k in order, in one rounding a term where the variant
+/* The general product y = A B with B packed in panels: PANEL columns side by side, row after row of B. The last panel,
+ * where a register holds its columns, is one register wide; what is left of it is filled up with zeros. Entry (i, j) is one running sum over k in order, in one rounding a term where the variant
  * fuses: so its bits depend on row i of A and column j of B alone, never on tiles, blocks or what else is computed. */
 #include "kernels/transpose.h"
 
@@ -12,6 +12,9 @@ enum {
   NEAR = 32 * 1024 / (PANEL * HY_SIZE) /* rows of a panel that stay in the first-level cache while all tiles pass */
 };
 
+/* Registers of a panel of this many columns. */
+HY_INLINE int vectors_of(int64_t columns) { return columns > HY_W ? VECTORS : 1; }
+
 /* R rows by one panel of y, over k rows of the panel; `columns` of them are y's. */
 typedef struct span {
   int64_t k, a_row, a_step, ldy, columns;
@@ -20,40 +23,33 @@ typedef struct span {
   bool first; /* the sums start here, else they go on from what y holds */
 } span;
 
-HY_INLINE void tile(int R, const span *s) {
+HY_INLINE void tile(int R, int V, const span *s) {
   vec sum[MOST * VECTORS];
   const elem *a = s->a, *b = s->panel;
-  const int64_t a_row = s->a_row, a_step = s->a_step, ldy = s->ldy;
-  const int64_t left = s->columns < HY_W ? s->columns : HY_W, right = s->columns - left;
+  const int64_t a_row = s->a_row, a_step = s->a_step, ldy = s->ldy, last = s->columns - (V - 1) * HY_W;
   HY_UNROLL for (int r = 0; r < R; r++) {
-    sum[2 * r] = s->first ? (vec){0} : load_part(s->y + r * ldy, left);
-    sum[2 * r + 1] = s->first || !right ? (vec){0} : load_part(s->y + r * ldy + HY_W, right);
+    HY_UNROLL for (int v = 0; v < V - 1; v++) sum[r * V + v] = s->first ? (vec){0} : load(s->y + r * ldy + v * HY_W);
+    sum[r * V + V - 1] = s->first ? (vec){0} : load_part(s->y + r * ldy + (V - 1) * HY_W, last);
   }
-  for (int64_t p = s->k; p > 0; p--, a += a_step, b += PANEL) {
-    const vec b0 = load(b), b1 = load(b + HY_W);
+  for (int64_t p = s->k; p > 0; p--, a += a_step, b += V * HY_W) {
+    vec row[VECTORS];
+    HY_UNROLL for (int v = 0; v < V; v++) row[v] = load(b + v * HY_W);
     HY_UNROLL for (int r = 0; r < R; r++) {
       const vec x = splat(a[r * a_row]);
-      sum[2 * r] = madd(x, b0, sum[2 * r]);
-      sum[2 * r + 1] = madd(x, b1, sum[2 * r + 1]);
+      HY_UNROLL for (int v = 0; v < V; v++) sum[r * V + v] = madd(x, row[v], sum[r * V + v]);
     }
-  }
-  if (s->columns == PANEL) {
-    HY_UNROLL for (int r = 0; r < R; r++) {
-      store(s->y + r * ldy, sum[2 * r]);
-      store(s->y + r * ldy + HY_W, sum[2 * r + 1]);
-    }
-    return;
   }
   HY_UNROLL for (int r = 0; r < R; r++) {
-    store_part(s->y + r * ldy, sum[2 * r], left);
-    if (right) store_part(s->y + r * ldy + HY_W, sum[2 * r + 1], right);
+    HY_UNROLL for (int v = 0; v < V - 1; v++) store(s->y + r * ldy + v * HY_W, sum[r * V + v]);
+    if (last == HY_W) store(s->y + r * ldy + (V - 1) * HY_W, sum[r * V + V - 1]);
+    else store_part(s->y + r * ldy + (V - 1) * HY_W, sum[r * V + V - 1], last);
   }
 }
 
 /* clang-format off */
 static void tile_of(int64_t rows, const span *s) {
-#define TILE(n) case n: tile(n, s); break;
-  switch (rows) {
+#define TILE(n) case 2 * n: tile(n, 1, s); break; case 2 * n + 1: tile(n, VECTORS, s); break;
+  switch (2 * rows + (s->columns > HY_W)) {
     TILE(1) TILE(2) TILE(3) TILE(4)
 #if HY_BYTES > 16
     TILE(5) TILE(6)
@@ -80,7 +76,7 @@ static void column_of_tiles(int64_t m, span s) {
 }
 
 /* Where the rows of A lie far apart in memory for one k, a tile's part of it is gathered first. */
-static void row_of_tiles(int64_t m, int64_t n, const elem *panels, int64_t panel, span s) {
+static void row_of_tiles(int64_t m, int64_t n, const elem *panels, int64_t panel, int64_t skipped, span s) {
   elem near[NEAR * MOST];
   const elem *a = s.a;
   elem *y = s.y;
@@ -93,7 +89,7 @@ static void row_of_tiles(int64_t m, int64_t n, const elem *panels, int64_t panel
     s.a_step = rows;
     for (int64_t j = 0; j < n; j += PANEL) {
       s.columns = n - j < PANEL ? n - j : PANEL;
-      s.panel = panels + j / PANEL * panel;
+      s.panel = panels + j / PANEL * panel + skipped * vectors_of(s.columns) * HY_W;
       s.y = y + lo * s.ldy + j;
       tile_of(rows, &s);
     }
@@ -104,18 +100,17 @@ void HY_KERNEL(panels_product)(int64_t m, int64_t n, int64_t k, void *y, int64_t
                                bool turned, const void *panels) {
   const int64_t panel = k * PANEL;
   for (int64_t p = 0; p < k || p == 0; p += NEAR) {
-    const elem *b = (const elem *)panels + p * PANEL;
     span s = {.k = k - p < NEAR ? k - p : NEAR, .ldy = ldy, .y = y, .first = p == 0};
     s.a = (const elem *)a + p * (turned ? lda : 1);
     s.a_row = turned ? 1 : lda;
     s.a_step = turned ? lda : 1;
     if (turned) {
-      row_of_tiles(m, n, b, panel, s);
+      row_of_tiles(m, n, panels, panel, p, s);
       continue;
     }
     for (int64_t j = 0; j < n; j += PANEL) {
       s.columns = n - j < PANEL ? n - j : PANEL;
-      s.panel = b + j / PANEL * panel;
+      s.panel = (const elem *)panels + j / PANEL * panel + p * vectors_of(s.columns) * HY_W;
       s.y = (elem *)y + j;
       column_of_tiles(m, s);
     }
@@ -127,25 +122,26 @@ void HY_KERNEL(panels_product)(int64_t m, int64_t n, int64_t k, void *y, int64_t
 enum { AHEAD = 16 }; /* rows from the one copied to the one fetched */
 
 static void pack_straight(int64_t k, int64_t columns, elem *out, const elem *b, int64_t ldb) {
-  const int64_t left = columns < HY_W ? columns : HY_W, right = columns - left;
-  for (int64_t p = 0; p < k; p++, b += ldb, out += PANEL) {
+  const int64_t V = vectors_of(columns), last = columns - (V - 1) * HY_W;
+  for (int64_t p = 0; p < k; p++, b += ldb, out += V * HY_W) {
     for (int64_t line = 0; line < columns; line += 64 / HY_SIZE) __builtin_prefetch(b + AHEAD * ldb + line);
-    store(out, load_part(b, left));
-    store(out + HY_W, right ? load_part(b + HY_W, right) : (vec){0});
+    if (V > 1) store(out, load(b));
+    store(out + (V - 1) * HY_W, load_part(b + (V - 1) * HY_W, last));
   }
 }
 
 /* B turned: column j of the panel is row j in memory. */
 static void pack_turned(int64_t k, int64_t columns, elem *out, const elem *b, int64_t ldb) {
-  for (int v = 0; v < VECTORS; v++) {
-    const int64_t rows = columns - v * HY_W < 0 ? 0 : columns - v * HY_W < HY_W ? columns - v * HY_W : HY_W;
+  const int V = vectors_of(columns);
+  for (int v = 0; v < V; v++) {
+    const int64_t rows = columns - v * HY_W < HY_W ? columns - v * HY_W : HY_W;
     const elem *from = b + v * HY_W * ldb;
     for (int64_t p = 0; p < k; p += HY_W) {
       const int64_t count = k - p < HY_W ? k - p : HY_W;
       vec t[HY_W];
       for (int r = 0; r < HY_W; r++) t[r] = r < rows ? load_part(from + r * ldb + p, count) : (vec){0};
       transpose_square(t);
-      for (int r = 0; r < count; r++) store(out + (p + r) * PANEL + v * HY_W, t[r]);
+      for (int r = 0; r < count; r++) store(out + ((p + r) * V + v) * HY_W, t[r]);
     }
   }
 }

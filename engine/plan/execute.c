@@ -23,23 +23,7 @@ static void watch(runner *r, const hy_item *it, const hy_block *b, int64_t lo, i
     atomic_store_explicit(&r->found, true, memory_order_relaxed);
 }
 
-/* A chain of maps goes through a few rows at a time, which stay in the first-level cache. */
-static int run_chain(runner *r, int first, const hy_block *block) {
-  const hy_plan *p = &r->program->plan;
-  const hy_item *head = &p->item[p->order[first]];
-  hy_block b = *block;
-  for (; b.lo < block->hi; b.lo = b.hi) {
-    b.hi = b.lo + head->chain_rows < block->hi ? b.lo + head->chain_rows : block->hi;
-    for (int k = first; k < first + head->chain; k++) {
-      const hy_item *it = &p->item[p->order[k]];
-      int status = it->run(it, &b);
-      if (status) return status;
-      watch(r, it, &b, b.lo, b.hi);
-    }
-  }
-  return 0;
-}
-
+/* Checking: the first item of the phase that has a value which is not finite. */
 static void look_at(runner *r, int k, const hy_block *b) {
   const hy_item *it = &r->program->plan.item[r->program->plan.order[k]];
   bool rows = r->phase->split == HY_ROWS;
@@ -48,17 +32,49 @@ static void look_at(runner *r, int k, const hy_block *b) {
     r->worst = k;
 }
 
+/* Partial sums are those of whole chunks, whatever blocks the rows come in. */
+static int run_by_chunks(const hy_item *it, const hy_block *block, int64_t chunk) {
+  hy_block b = *block;
+  int status = 0;
+  for (; b.lo < block->hi && !status; b.lo = b.hi) {
+    b.chunk = (int)(b.lo / chunk);
+    b.chunk_lo = b.chunk * chunk;
+    b.hi = b.chunk_lo + chunk < block->hi ? b.chunk_lo + chunk : block->hi;
+    status = it->run(it, &b);
+  }
+  return status;
+}
+
+static int run_item(runner *r, int k, const hy_block *b) {
+  const hy_item *it = &r->program->plan.item[r->program->plan.order[k]];
+  int status = it->split == HY_PARTS ? run_by_chunks(it, b, r->phase->chunk) : it->run(it, b);
+  if (status) return status;
+  if (r->program->check) look_at(r, k, b);
+  else if (r->phase->split == HY_ROWS) watch(r, it, b, b->lo, b->hi);
+  return 0;
+}
+
+/* A chain of maps goes through a few rows at a time, which stay in the first-level cache. */
+static int run_chain(runner *r, int first, const hy_block *block) {
+  const hy_plan *p = &r->program->plan;
+  const hy_item *head = &p->item[p->order[first]];
+  hy_block b = *block;
+  for (; b.lo < block->hi; b.lo = b.hi) {
+    b.hi = b.lo + head->chain_rows < block->hi ? b.lo + head->chain_rows : block->hi;
+    for (int k = first; k < first + head->chain; k++) {
+      int status = run_item(r, k, &b);
+      if (status) return status;
+    }
+  }
+  return 0;
+}
+
 static int run_items(runner *r, const hy_block *b) {
   const hy_plan *p = &r->program->plan;
-  bool check = r->program->check;
   for (int k = r->phase->first, end = k + r->phase->n; k < end;) {
-    const hy_item *it = &p->item[p->order[k]];
-    bool chain = it->chain > 1 && !check;
-    int status = chain ? run_chain(r, k, b) : it->run(it, b);
+    int chain = p->item[p->order[k]].chain, status = chain > 1 ? run_chain(r, k, b) : run_item(r, k, b);
     if (status) return status;
-    if (check) look_at(r, k, b);
-    if (!chain && r->phase->split == HY_ROWS) watch(r, it, b, b->lo, b->hi);
-    k += chain ? it->chain : 1;
+    k += chain > 1 ? chain : 1;
   }
   return 0;
 }
@@ -68,8 +84,6 @@ static int run_unit(runner *r, int unit, int thread) {
   hy_block b = r->block;
   b.scratch = r->program->scratch + (size_t)thread * r->program->plan.scratch_bytes;
   int64_t lo = unit * ph->unit, hi = lo + ph->unit < ph->extent ? lo + ph->unit : ph->extent;
-  b.chunk = unit;
-  b.chunk_lo = lo;
   for (b.lo = lo; b.lo < hi; b.lo = b.hi) {
     b.hi = b.lo + ph->block < hi ? b.lo + ph->block : hi;
     b.base = b.lo;
@@ -92,7 +106,7 @@ static int run_units(runner *r, const hy_phase *ph) {
     for (int u = 0; u < ph->units && !status; u++) status = run_unit(r, u, 0);
     return status;
   }
-  hy_parallel(ph->units, work, r);
+  hy_parallel(ph->units, ph->grain, work, r);
   int status = atomic_load(&r->status);
   if (!status) return 0;
   /* The words are on the thread that failed: say them again on this one. */

@@ -1,17 +1,20 @@
 /* Products of matrices: which kernel, decided by shapes, layout and density of constants alone.
  *
- *   rows      y [n, m] = A [n, k] B, A row-major, m few: split by rows of A
- *   gram      y [n, m] = X' G, X [k, n] row-major, m few, k long: partial sums over chunks of X's rows
+ *   rows      y [n, m] = A [n, k] B, A row-major, m few, k long beside it: split by rows of A
+ *   gram      y [n, m] = X' G, X [k, n] row-major, m few: split by rows of y, or, where k is long, in partial sums over
+ *             chunks of X's rows
  *   columns   n few and m many: the transposed problem y' = B' A' as one of the above
  *   panels    other products of two matrices: our kernels on packed panels (lower_panels.c)
  *   tiles     batches of products: BLAS on tiles of the result, whose sizes are a function of the shape
  *
- * A constant of low density in the place of A or X is packed as sparse rows, once. */
+ * A constant of low density in the place of A or X is packed as sparse rows, once; a dense one that stands in the place
+ * of A with few and long rows is turned once and takes the place of X: the sum over k is then cut like the rows of G,
+ * which need not travel to whoever takes a row of y. */
 #include "plan/plan.h"
 
-enum { LONG = 64 };             /* fewest rows worth partial sums */
-enum { SPARSE_SIZE = 1 << 14 }; /* smallest constant worth packing */
-static const double sparse_below = 0.3;
+enum { LONG = 256 };      /* fewest rows worth partial sums of a product */
+enum { WORTH = 64 };      /* rows of y that X' is fetched for */
+enum { FEW_SUMS = 2048 }; /* of partial sums of few rows, at most */
 
 /* ---- run functions. p: k, m, leading dimensions ---- */
 
@@ -34,6 +37,14 @@ static char *part_of(const hy_item *it, const hy_block *b) {
 static int run_gram(const hy_item *it, const hy_block *b) {
   hy_kernel_rows_gram(b->hi - b->lo, it->p[0], it->p[1], part_of(it, b), hy_operand(it, b, 0, b->lo), it->p[2],
                       hy_operand(it, b, 1, b->lo), it->p[3], b->lo == b->chunk_lo, it->shape.dtype);
+  return 0;
+}
+
+/* Rows of y: columns of X. */
+static int run_gram_rows(const hy_item *it, const hy_block *b) {
+  hy_kernel_rows_gram(it->p[0], b->hi - b->lo, it->p[1], hy_result(it, b, b->lo),
+                      hy_operand(it, b, 0, 0) + b->lo * (int64_t)it->element, it->p[2], hy_operand(it, b, 1, 0),
+                      it->p[3], true, it->shape.dtype);
   return 0;
 }
 
@@ -86,53 +97,6 @@ static int run_tiles(const hy_item *it, const hy_block *b) {
   return 0;
 }
 
-/* ---- sparse constants ---- */
-
-typedef struct sparse_pack {
-  hy_pack pack;
-  hy_sparse *sparse; /* NULL: looked at and found dense */
-  const void *data;
-  int64_t rows, row;
-} sparse_pack;
-enum { PACK_SPARSE = 1 };
-
-static void release(hy_pack *pack) {
-  sparse_pack *s = (sparse_pack *)(void *)pack;
-  hy_sparse_drop(s->sparse);
-  hy_free(s);
-}
-
-/* The packed form of a constant [n, k] matrix, made when first asked for; *out = NULL where it is not sparse. */
-static int sparse_of(hy_plan *p, const hy_view *v, hy_sparse **out) {
-  const hy_item *it = &p->item[v->item];
-  *out = NULL;
-  if (it->place != HY_IN_CONSTANT || hy_view_size(v) < SPARSE_SIZE || !hy_view_contiguous(v)) return 0;
-  hy_storage *storage = it->tensor->storage;
-  const char *data = (const char *)storage->data + (size_t)(it->tensor->offset + v->offset) * it->element;
-  for (hy_pack *q = storage->packs; q; q = q->next) {
-    sparse_pack *s = (sparse_pack *)(void *)q;
-    if (q->kind != PACK_SPARSE || s->data != data || s->rows != v->dim[0] || s->row != v->dim[1]) continue;
-    *out = s->sparse;
-    return 0;
-  }
-  sparse_pack *s = hy_calloc(1, sizeof *s);
-  if (!s) return HYLA_ENOMEM;
-  *s = (sparse_pack){.pack = {storage->packs, PACK_SPARSE, release}, .data = data, .rows = v->dim[0], .row = v->dim[1]};
-  int64_t bound[1025];
-  hy_chunks chunks = hy_chunks_of(v->dim[0]);
-  for (int i = 0; i <= chunks.n; i++) bound[i] = i * chunks.size < v->dim[0] ? i * chunks.size : v->dim[0];
-  int status = 0;
-  if (hy_kernel_density(v->dim[0], v->dim[1], data, v->dim[1], it->shape.dtype) < sparse_below)
-    status = hy_sparse_pack(v->dim[0], v->dim[1], data, v->dim[1], it->shape.dtype, chunks.n, bound, &s->sparse);
-  if (status) {
-    hy_free(s);
-    return status;
-  }
-  storage->packs = &s->pack;
-  *out = s->sparse;
-  return 0;
-}
-
 /* ---- choosing ---- */
 
 static hy_view transposed(const hy_view *v) {
@@ -158,11 +122,9 @@ static hy_item *product_item(hy_plan *p, hy_ref r, hy_item_run *run, const char 
 }
 
 /* out [n, m] = A [n, k] B [k, m] */
-static int lower_rows(hy_plan *p, hy_ref r, hy_view A, hy_view B, hy_view *out) {
-  hy_sparse *sparse;
-  int status = sparse_of(p, &A, &sparse);
+static int lower_rows(hy_plan *p, hy_ref r, hy_view A, hy_view B, hy_sparse *sparse, hy_view *out) {
   hy_view W = sparse ? B : transposed(&B);
-  if (!status) status = hy_view_make_contiguous(p, r, &W);
+  int status = hy_view_make_contiguous(p, r, &W);
   if (status) return status;
   int64_t n = A.dim[0], k = A.dim[1], m = B.dim[1];
   hy_item *it = product_item(p, r, sparse ? run_sparse_rows : run_rows, sparse ? "matmul rows sparse" : "matmul rows",
@@ -180,14 +142,31 @@ static int lower_rows(hy_plan *p, hy_ref r, hy_view A, hy_view B, hy_view *out) 
   return status;
 }
 
-/* out [n, m] = X' G, X [k, n], G [k, m] */
-static int lower_gram(hy_plan *p, hy_ref r, hy_view X, hy_view G, hy_view *out) {
-  hy_sparse *sparse;
-  int status = sparse_of(p, &X, &sparse);
-  if (!status && !rows_contiguous(p, &G)) status = hy_view_materialise(p, r, &G);
+/* The same by rows, from X whole. */
+static int lower_gram_rows(hy_plan *p, hy_ref r, hy_view X, hy_view G, hy_view *out) {
+  int64_t k = X.dim[0], n = X.dim[1], m = G.dim[1];
+  hy_item *it = product_item(p, r, run_gram_rows, "matmul gram by rows", n, m, HY_ROWS);
+  if (!it) return HYLA_ENOMEM;
+  it->whole = 3;
+  it->worth = WORTH;
+  it->p[0] = k;
+  it->p[1] = m;
+  it->p[2] = leading(&X);
+  it->p[3] = leading(&G);
+  it->flops = 2.0 * (double)n * (double)k * (double)m;
+  int status = hy_item_reads(it, &X);
+  if (!status) status = hy_item_reads(it, &G);
+  *out = hy_view_of(p, p->n_item - 1);
+  return status;
+}
+
+/* out [n, m] = X' G, X [k, n], G [k, m]; in partial sums where they are few beside X */
+static int lower_gram(hy_plan *p, hy_ref r, hy_view X, hy_view G, hy_sparse *sparse, hy_view *out) {
+  int status = rows_contiguous(p, &G) ? 0 : hy_view_materialise(p, r, &G);
   if (status) return status;
   int64_t k = X.dim[0], n = X.dim[1], m = G.dim[1];
   hy_chunks chunks = hy_chunks_of(k);
+  if (!sparse && (k < LONG || 4 * chunks.n * m > k)) return lower_gram_rows(p, r, X, G, out);
   hy_item *it = product_item(p, r, sparse ? run_sparse_gram : run_gram, sparse ? "matmul gram sparse" : "matmul gram",
                              chunks.n, n * m, HY_PARTS);
   if (!it) return HYLA_ENOMEM;
@@ -213,16 +192,31 @@ static int lower_gram(hy_plan *p, hy_ref r, hy_view X, hy_view G, hy_view *out) 
   return status;
 }
 
+/* Dot products, of which each ends in a sum over the lanes of a register, against panels, which leave lanes idle where
+ * columns do not fill them: in halves of a cycle a row. Dot products need no packing and follow A as it lies in memory. */
+static bool worth_dots(int64_t k, int64_t m) {
+  double dots = (double)m * (0.09 * (double)k + 12), panels = (double)k * (double)((m + 15) / 16);
+  return dots <= 1.25 * panels;
+}
+
 /* op(x) op(y) for m few, as one of the two; false in *done where neither fits. Only shapes and the node's own
  * transpositions decide, never how a factor happens to lie in memory: the same node is the same kernel in every program. */
 static int lower_few(hy_plan *p, hy_ref r, hy_view x, bool tx, hy_view y, bool ty, hy_view *out, bool *done) {
-  int64_t k = x.dim[tx ? 0 : 1], m = y.dim[ty ? 0 : 1];
-  *done = m <= HY_FEW && (!tx || k >= LONG);
-  if (!*done) return 0;
-  int status = rows_contiguous(p, &x) ? 0 : hy_view_materialise(p, r, &x);
+  int64_t n = x.dim[tx ? 1 : 0], k = x.dim[tx ? 0 : 1], m = y.dim[ty ? 0 : 1];
+  hy_sparse *sparse = NULL;
+  *done = false;
+  if (m > HY_FEW) return 0;
+  int status = hy_pack_sparse(p, &x, &sparse);
+  if (!status && !sparse && !tx && k >= LONG && n * m <= FEW_SUMS && p->item[x.item].place == HY_IN_CONSTANT) {
+    status = hy_pack_turned(p, r, &x);
+    tx = true;
+  }
+  *done = tx || sparse || worth_dots(k, m);
+  if (status || !*done) return status;
+  status = rows_contiguous(p, &x) ? 0 : hy_view_materialise(p, r, &x);
   if (status) return status;
   if (ty) y = transposed(&y);
-  return tx ? lower_gram(p, r, x, y, out) : lower_rows(p, r, x, y, out);
+  return tx ? lower_gram(p, r, x, y, sparse, out) : lower_rows(p, r, x, y, sparse, out);
 }
 
 /* BLAS takes factors whose rows are contiguous; batches may lie apart. */

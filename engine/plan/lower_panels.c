@@ -9,6 +9,7 @@
 
 enum { STRIP_BYTES = 512 << 10 }; /* of a packed strip: a part of a second-level cache */
 enum { MOST_STRIPS = 32 };
+enum { TINY = 2048 };                  /* elements of a factor that is packed anew for each block: no phase for that */
 enum { WORTH = 64 };                   /* rows that a packed factor, which may not fit a near cache, is fetched for */
 static const double strip_flops = 4e6; /* of a strip, at least */
 
@@ -21,19 +22,26 @@ static void pack(const hy_item *it, int operand, const char *from, int64_t n, in
   hy_kernel_pack_panels(k, (hi < n ? hi : n) - lo, to, from + at * (int64_t)it->element, ld, turned, it->shape.dtype);
 }
 
+static size_t panels_bytes(int64_t n, int64_t k, int dtype) {
+  int64_t columns = hy_kernel_panel_columns(dtype);
+  return (size_t)((n + columns - 1) / columns * columns * k) * hy_dtype_size(dtype);
+}
+
 static int run_pack(const hy_item *it, const hy_block *b) {
   pack(it, 0, hy_operand(it, b, 0, 0), it->p[0], it->p[1], b->lo * it->p[2], b->hi * it->p[2], it->flag[0],
        hy_result(it, b, b->lo));
   return 0;
 }
 
-/* p: n, k; flag: x transposed */
+/* p: n, k; flag: x transposed; y transposed, and packed here */
 static int run_rows(const hy_item *it, const hy_block *b) {
   int64_t n = it->p[0], k = it->p[1];
   bool turned = it->flag[0];
   const char *x = turned ? hy_operand(it, b, 0, 0) + b->lo * (int64_t)it->element : hy_operand(it, b, 0, b->lo);
-  hy_kernel_panels_product(b->hi - b->lo, n, k, hy_result(it, b, b->lo), n, x, leading(&it->in[0]), turned,
-                           hy_operand(it, b, 1, 0), it->shape.dtype);
+  char *panels = it->room ? b->scratch + it->room_at : hy_operand(it, b, 1, 0);
+  if (it->room) pack(it, 1, hy_operand(it, b, 1, 0), n, k, 0, n, it->flag[1], panels);
+  hy_kernel_panels_product(b->hi - b->lo, n, k, hy_result(it, b, b->lo), n, x, leading(&it->in[0]), turned, panels,
+                           it->shape.dtype);
   return 0;
 }
 
@@ -82,8 +90,9 @@ static int packed(hy_plan *p, hy_ref r, const hy_view *y, bool ty, int64_t k, in
 
 static int lower_panel_rows(hy_plan *p, hy_ref r, const hy_view *x, bool tx, const hy_view *y, bool ty, int64_t k) {
   const hyla_shape *s = &p->graph->node[r].shape;
-  hy_view panels;
-  int status = packed(p, r, y, ty, k, s->dim[1], &panels);
+  bool tiny = k * s->dim[1] <= TINY;
+  hy_view panels = *y;
+  int status = tiny ? 0 : packed(p, r, y, ty, k, s->dim[1], &panels);
   hy_item *it = status ? NULL : hy_item_new(p, run_rows, "matmul by rows", s, HY_ROWS);
   if (!it) return status ? status : HYLA_ENOMEM;
   it->node = r;
@@ -92,6 +101,8 @@ static int lower_panel_rows(hy_plan *p, hy_ref r, const hy_view *x, bool tx, con
   it->p[0] = s->dim[1];
   it->p[1] = k;
   it->flag[0] = tx;
+  it->flag[1] = ty;
+  if (tiny) it->room = panels_bytes(s->dim[1], k, s->dtype);
   it->flops = 2.0 * (double)s->dim[0] * (double)s->dim[1] * (double)k;
   status = hy_item_reads(it, x);
   return status ? status : hy_item_reads(it, &panels);

@@ -1,11 +1,14 @@
 /* Memory: what a value needs is decided by who reads it. A value that only its own phase reads, row by row, lives in a
  * thread's scratch, one block at a time; others live in the arena from their phase to the last that reads them. */
 #include "plan/plan.h"
+#include <math.h>
 #include <stdlib.h>
 
 static const size_t cache_bytes = 160 << 10; /* a block's rows of all that a phase touches: about half of a small L2 */
 static const size_t most_bytes = 1 << 20;    /* a block's rows of one value, where an item wants many rows */
-static const size_t chain_bytes = 8 << 10;   /* a value's rows while a chain of maps passes: several fit a small L1 */
+enum { MOST_UNITS = 16 };
+static const double worth_sharing = 2000, worth_taking = 1000; /* ns: of a phase; of what a thread takes at a time */
+static const size_t chain_bytes = 8 << 10; /* a value's rows while a chain of maps passes: several fit a small L1 */
 
 /* last[i]: the last phase that reads item i; local[i]: all readers are in its own phase, row by row */
 static void find_readers(const hy_plan *p, int *last, bool *local) {
@@ -62,30 +65,50 @@ static void make_chains(hy_plan *p, const hy_phase *ph) {
       if ((size_t)it->row * it->element > row) row = (size_t)it->row * it->element;
     }
     head->chain_rows = chain_bytes > row ? (int64_t)(chain_bytes / row) : 1;
-    head->chain = head->chain_rows < ph->block ? n : 1;
+    if (head->chain_rows > ph->block) head->chain_rows = ph->block;
+    head->chain = n;
     if (!n) n = 1;
   }
 }
 
-static void cut_phase(hy_plan *p, hy_phase *ph) {
-  ph->parallel = ph->flops > 30e3;
-  if (ph->split != HY_ROWS) {
-    ph->unit = ph->block = 1;
-    ph->units = (int)ph->extent;
-    return;
+/* Nanoseconds that one thread takes, roughly: a function of the plan alone. */
+static double phase_time(const hy_plan *p, const hy_phase *ph) {
+  double ns = 0;
+  for (int k = ph->first; k < ph->first + ph->n; k++) {
+    const hy_item *it = &p->item[p->order[k]];
+    ns += it->flops / 60 + 20;
+    if (it->map || it->split == HY_WHOLE) ns += (double)(it->rows * it->row) * 0.03;
   }
-  hy_chunks chunks = hy_chunks_of(ph->extent);
-  bool whole_chunk = false;
-  for (int k = ph->first; k < ph->first + ph->n; k++) whole_chunk |= p->item[p->order[k]].whole_chunk;
-  int64_t block = (int64_t)(cache_bytes / row_bytes(p, ph)) / 16 * 16;
-  if (block < rows_wanted(p, ph)) block = rows_wanted(p, ph);
-  if (block < 16) block = 16; /* blocks begin at multiples of 16 rows in a chunk: the lanes of sums */
-  /* Without partial sums the cut is free: a few units a thread, or all at once where there is little to do. */
-  ph->unit = ph->has_parts ? chunks.size : ph->parallel ? (ph->extent + 15) / 16 : ph->extent;
-  if (block > ph->unit || whole_chunk) block = ph->unit;
-  ph->block = block;
+  return ns;
+}
+
+/* Rows a unit: as many units as give each thread work for a while, and no more than MOST_UNITS; a power of two, so that
+ * phases over the same rows are cut alike, and a thread meets again what it left in its cache. A unit has whole chunks
+ * where there are partial sums; without them the cut is free. */
+static int64_t unit_rows(const hy_phase *ph, double ns) {
+  double units = ph->parallel ? exp2(floor(log2(fmin(fmax(ns / worth_taking, 2), MOST_UNITS)))) : 1;
+  int64_t step = ph->has_parts ? hy_chunks_of(ph->extent).size : ph->extent > MOST_UNITS * 8 ? 8 : 1;
+  int64_t rows = (int64_t)((double)ph->extent / units);
+  return rows < step ? step : (rows + step / 2) / step * step;
+}
+
+static void cut_phase(hy_plan *p, hy_phase *ph) {
+  double ns = phase_time(p, ph);
+  ph->parallel = ns > worth_sharing;
+  ph->unit = ph->block = 1;
+  if (ph->split == HY_ROWS) {
+    bool whole_chunk = false;
+    for (int k = ph->first; k < ph->first + ph->n; k++) whole_chunk |= p->item[p->order[k]].whole_chunk;
+    int64_t block = (int64_t)(cache_bytes / row_bytes(p, ph)) / 16 * 16;
+    if (block < rows_wanted(p, ph)) block = rows_wanted(p, ph);
+    if (block < 16) block = 16; /* blocks begin at multiples of 16 rows in a chunk: the lanes of sums */
+    ph->unit = unit_rows(ph, ns);
+    ph->chunk = hy_chunks_of(ph->extent).size;
+    ph->block = block > ph->unit || whole_chunk ? ph->unit : block;
+    make_chains(p, ph);
+  }
   ph->units = (int)((ph->extent + ph->unit - 1) / ph->unit);
-  make_chains(p, ph);
+  ph->grain = (int)ceil(ph->units * fmin(1, worth_taking / ns));
 }
 
 /* ---- scratch: values of one block, memory shared along the phase ---- */
@@ -121,48 +144,81 @@ static int shelve(shelf *s, size_t bytes, int now, int until, size_t *offset) {
   return 0;
 }
 
-/* The last position of the chain that position k is part of. A chain passes over its items again and again, so what one
- * of them reads or writes is in use until all rows have passed. */
-static int chain_end(const hy_plan *p, const hy_phase *ph, int k) {
-  int head = ph->first, n = 1;
-  for (; head + n <= k; head += n, n = 1)
-    if (p->item[p->order[head]].chain > 1) n = p->item[p->order[head]].chain;
-  if (p->item[p->order[head]].chain > 1) n = p->item[p->order[head]].chain;
-  return head + n - 1 > k ? head + n - 1 : k;
-}
-
-/* The last position of the phase at which item i is in use, or k where nothing there reads it. */
+/* The last position of the phase that reads item i, or k where none does. */
 static int last_in_phase(const hy_plan *p, const hy_phase *ph, int i, int k) {
   int last = k;
   for (; k < ph->first + ph->n; k++)
     for (int j = 0; j < p->item[p->order[k]].n_in; j++)
       if (p->item[p->order[k]].in[j].item == i) last = k;
-  return chain_end(p, ph, last);
+  return last;
+}
+
+/* Scratch of a phase, being given out. A chain passes over its items again and again: what its items make for each other
+ * has the rows of one pass, and room is shared among them; what comes from before or is read later is in use all the
+ * while, from the chain's first item to its last. */
+typedef struct desk {
+  hy_plan *plan;
+  hy_phase *phase;
+  const bool *local;
+  shelf shelf;
+  int head, end; /* positions of the chain at hand; a single item is one, too */
+  int64_t rows;  /* of a pass */
+} desk;
+
+/* The last position of the chain that position k is part of. */
+static int chain_end(const hy_plan *p, const hy_phase *ph, int k) {
+  for (int end, head = ph->first;; head = end) {
+    int n = p->item[p->order[head]].chain;
+    end = head + (n > 1 ? n : 1);
+    if (k < end) return end - 1;
+  }
+}
+
+/* The value of position k, if it lives in scratch: one that only its chain reads, or (`escapes`) another. */
+static int place_value(desk *d, int k, bool escapes) {
+  hy_item *it = &d->plan->item[d->plan->order[k]];
+  int until = last_in_phase(d->plan, d->phase, d->plan->order[k], k);
+  bool alone = d->end == d->head + 1;
+  if (!d->local[d->plan->order[k]] || escapes != (alone || until >= d->end)) return 0;
+  it->place = escapes ? HY_IN_SCRATCH : HY_IN_CHAIN;
+  if (escapes) until = chain_end(d->plan, d->phase, until);
+  return shelve(&d->shelf, hy_aligned((size_t)((escapes ? d->phase->block : d->rows) * it->row) * it->element),
+                escapes ? d->head : k, until, &it->offset);
+}
+
+/* Operands that are brought in order first, and what the kernel works in. */
+static int place_room(desk *d, int k) {
+  hy_plan *p = d->plan;
+  hy_item *it = &p->item[p->order[k]];
+  int status = 0;
+  for (int j = 0; it->map && j < it->n_in && j < 3 && !status; j++) {
+    if (it->operand[j].stride >= 0) continue;
+    size_t offset;
+    status = shelve(&d->shelf, hy_aligned((size_t)(d->rows * it->row) * it->element), k, k, &offset);
+    it->operand[j].scratch = (int64_t)offset;
+  }
+  if (!status && it->shares_room) it->room_at = p->item[p->order[d->phase->first]].room_at;
+  else if (!status && it->room)
+    status = shelve(&d->shelf, hy_aligned(it->room), k, d->phase->first + d->phase->n, &it->room_at);
+  return status;
 }
 
 static int place_scratch(hy_plan *p, hy_phase *ph, const bool *local) {
-  shelf s = {0};
+  desk d = {.plan = p, .phase = ph, .local = local, .head = ph->first};
   int status = 0;
-  for (int k = ph->first; k < ph->first + ph->n && !status; k++) {
-    hy_item *it = &p->item[p->order[k]];
-    for (int j = 0; it->map && j < it->n_in && j < 3 && !status; j++) {
-      if (it->operand[j].stride >= 0) continue;
-      size_t offset;
-      status = shelve(&s, hy_aligned((size_t)(ph->block * it->row) * it->element), k, chain_end(p, ph, k),
-                      &offset);
-      it->operand[j].scratch = (int64_t)offset;
-    }
-    if (!status && it->shares_room) it->room_at = p->item[p->order[ph->first]].room_at;
-    else if (!status && it->room) status = shelve(&s, hy_aligned(it->room), k, ph->first + ph->n, &it->room_at);
-    if (!status && local[p->order[k]]) {
-      it->place = HY_IN_SCRATCH;
-      status = shelve(&s, hy_aligned((size_t)(ph->block * it->row) * it->element), k,
-                      last_in_phase(p, ph, p->order[k], k), &it->offset);
+  for (; d.head < ph->first + ph->n && !status; d.head = d.end) {
+    const hy_item *head = &p->item[p->order[d.head]];
+    d.end = d.head + (head->chain > 1 ? head->chain : 1);
+    d.rows = head->chain > 1 ? head->chain_rows : ph->block;
+    for (int k = d.head; k < d.end && !status; k++) status = place_value(&d, k, true);
+    for (int k = d.head; k < d.end && !status; k++) {
+      status = place_room(&d, k);
+      if (!status) status = place_value(&d, k, false);
     }
   }
-  ph->scratch = s.top;
-  if (s.top > p->scratch_bytes) p->scratch_bytes = s.top;
-  hy_free(s.slot);
+  ph->scratch = d.shelf.top;
+  if (d.shelf.top > p->scratch_bytes) p->scratch_bytes = d.shelf.top;
+  hy_free(d.shelf.slot);
   return status;
 }
 

@@ -28,7 +28,8 @@ typedef enum {
   HY_IN_CONSTANT,
   HY_IN_FILL,
   HY_IN_ARENA,
-  HY_IN_SCRATCH,
+  HY_IN_SCRATCH, /* the rows of a block */
+  HY_IN_CHAIN,   /* the rows that pass through a chain together */
   HY_IN_OUTPUT
 } hy_place;
 
@@ -39,7 +40,7 @@ typedef struct hy_block {
   char *scratch;
   int64_t lo, hi;   /* rows to work on; tiles and whole items: units */
   int64_t base;     /* the row of the block that scratch begins with */
-  int64_t chunk_lo; /* first row of the chunk the block is part of */
+  int64_t chunk_lo; /* partial sums: first row of the chunk that the rows are part of */
   int chunk;
 } hy_block;
 
@@ -97,7 +98,8 @@ typedef struct hy_phase {
   hy_split split; /* HY_ROWS for phases of rows and parts */
   int64_t extent;
   int64_t unit, block; /* rows a unit (what threads take) and rows a block (what stays in cache) */
-  int units;
+  int64_t chunk;       /* rows that have a partial sum of their own */
+  int units, grain;    /* and how many of them a thread takes at a time */
   bool has_parts, parallel;
   double flops;
   size_t scratch;
@@ -152,6 +154,11 @@ hy_lowering hy_lower_leaf, hy_lower_alias, hy_lower_map, hy_lower_cast, hy_lower
     hy_lower_expand, hy_lower_slice, hy_lower_pad, hy_lower_concat, hy_lower_sum, hy_lower_max, hy_lower_logsumexp,
     hy_lower_softmax, hy_lower_argmax, hy_lower_matmul, hy_lower_gather, hy_lower_scatter_add, hy_lower_take_along,
     hy_lower_put_along, hy_lower_one_hot;
+
+/* ---- packs.c ---- */
+int hy_pack_sparse(hy_plan *p, const hy_view *v,
+                   hy_sparse **out);                  /* of a matrix; NULL where it is no sparse constant */
+int hy_pack_turned(hy_plan *p, hy_ref r, hy_view *v); /* a constant matrix becomes its transpose, contiguous */
 
 /* ---- lower_panels.c ---- */
 int hy_lower_panels(hy_plan *p, hy_ref r, const hy_view *x, bool tx, const hy_view *y, bool ty); /* rows contiguous */
@@ -214,6 +221,7 @@ static inline char *hy_item_base(const hy_block *b, const hy_item *it) {
     case HY_IN_CONSTANT: return (char *)it->tensor->storage->data + (size_t)it->tensor->offset * it->element;
     case HY_IN_FILL: return (char *)(uintptr_t)&it->bits;
     case HY_IN_ARENA: return b->program->arena + it->offset;
+    case HY_IN_CHAIN: return b->scratch + it->offset - (size_t)b->lo * (size_t)it->row * it->element;
     case HY_IN_SCRATCH: return b->scratch + it->offset - (size_t)b->base * (size_t)it->row * it->element;
     case HY_IN_NOWHERE: break;
   }

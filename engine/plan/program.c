@@ -137,7 +137,7 @@ int hyla_program_run(hyla_program *p, hyla_tensor *const *in, hyla_tensor **out)
 /* ---- as text ---- */
 
 static int show_item(hyla_program *p, const hy_item *it, hy_text *t) {
-  static const char *const place[] = {"", "input", "constant", "number", "arena", "scratch", "output"};
+  static const char *const place[] = {"", "input", "constant", "number", "arena", "scratch", "chain", "output"};
   const hy_node *n = &p->plan.graph->node[it->node];
   int status = hy_text_add(t, "  %-20s %s in %s", it->label, hy_shape_show(&it->shape).s, place[it->place]);
   if (!status && it->place == HY_IN_OUTPUT) status = hy_text_add(t, " %d", it->index + 1);

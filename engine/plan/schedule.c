@@ -4,7 +4,9 @@
 #include "plan/plan.h"
 
 hy_chunks hy_chunks_of(int64_t rows) {
-  int64_t most = rows >= 1 << 16 ? 64 : 16, n = rows / 64 < 1 ? 1 : rows / 64 > most ? most : rows / 64;
+  int64_t most = rows >= 1 << 16 ? 64 : 16, n = (rows + 16) / 32 < 1      ? 1
+                                                : (rows + 16) / 32 > most ? most
+                                                                          : (rows + 16) / 32;
   int64_t groups = (rows + 15) / 16, size = (groups + n - 1) / n * 16; /* chunks begin at multiples of 16 rows */
   return (hy_chunks){(int)((rows + size - 1) / size), size};
 }
