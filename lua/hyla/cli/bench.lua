@@ -1,79 +1,88 @@
---- The command `bench`: measures a workload of bench/, each a file that returns { about, options, run }. The options
--- are defaults that key=value overrides; run(options) returns a table of what was measured.
+--- The command `bench`: measures workloads of bench/, alone or beside their peers.
 -- @module hyla.cli.bench
 local json = require "hyla.report.json"
-local names = require "hyla.names"
-local tree = require "hyla.cli.tree"
+local workload = require "hyla.cli.bench.workload"
 
--- Files of bench/ that are no workloads: what they share.
-local shared = { lib = true }
-
--- Keys that lead a line, in this order.
-local leading = { "workload", "steps", "threads", "seconds", "peak_bytes" }
-
--- Loaded when it is used: no command leaves a module of the language behind that specs load anew.
-local function settings() return require "hyla.run.settings" end
-
-local function workloads()
-  local known = {}
-  for _, name in ipairs(tree.names("bench", ".lua")) do
-    if not shared[name] then known[#known + 1] = name end
-  end
-  return known
-end
-
-local function load(name)
-  return dofile(("%s/bench/%s.lua"):format(tree.root, name))
-end
+-- Loaded when they are used.
+local function peers() return require "hyla.cli.bench.peers" end
+local function compare() return require "hyla.cli.bench.compare" end
 
 local function list()
-  for _, name in ipairs(workloads()) do io.stdout:write(("%-12s %s\n"):format(name, load(name).about)) end
+  for _, name in ipairs(workload.names()) do
+    io.stdout:write(("%-12s %s\n"):format(name, workload.load(name).about))
+  end
   return 0
 end
 
-local function show(result)
-  local ordered, seen = {}, {}
-  for _, key in ipairs(leading) do
-    if result[key] ~= nil then ordered[#ordered + 1], seen[key] = key, true end
+-- Names come first, then options: the words with a "=".
+local function split(words)
+  local names, options = {}, {}
+  for _, word in ipairs(words) do
+    local into = word:find("=", 1, true) and options or names
+    into[#into + 1] = word
   end
-  for _, key in ipairs(names.keys(result)) do
-    if not seen[key] then ordered[#ordered + 1] = key end
+  for _, name in ipairs(names) do
+    local problem = workload.unknown(name)
+    if problem then return nil, problem end
   end
-  for _, key in ipairs(ordered) do
-    io.stdout:write(("%-14s %s\n"):format(key, settings().text(result[key])))
-  end
+  return names, options
 end
 
--- The options of a run: the workload's defaults and the words key=value; or nil and what is wrong with them.
-local function resolve(workload, words)
-  local declared = assert(settings().declare(workload.options))
-  local overrides, problem = settings().parse(declared, words)
-  if not overrides then return nil, problem end
-  return settings().resolve(declared, overrides)
+local function one(name, words, a)
+  local options, problem = workload.options(name, words)
+  if not options then return 2, problem end
+  if a.serve then
+    if not workload.load(name).open then return 2, ("bench %s: nothing to serve: it has no peers"):format(name) end
+    workload.serve(name, options)
+    return 0
+  end
+  local result = workload.measure(name, options)
+  if a.json then io.stdout:write(json.encode(result, name, workload.leading), "\n") else workload.show(result) end
+  return 0
+end
+
+local function setup_peers(a)
+  return peers().setup { folder = peers().folder(a.peers_dir), torch = a.torch, dry = a.dry_run }
 end
 
 local function run(a)
-  if not a.workload then return list() end
-  local known = workloads()
-  if not (" " .. table.concat(known, " ") .. " "):find(" " .. a.workload .. " ", 1, true) then
-    return 2, ("bench: unknown workload '%s'%s; the workloads are: %s"):format(a.workload,
-      names.hint(a.workload, known), table.concat(known, ", "))
+  if a.list then return list() end
+  if a.setup_peers then return setup_peers(a) end
+  local names, options = split(a.words)
+  if not names then return 2, options end
+  if a.peers then
+    return compare().beside { names = names, options = options, folder = peers().folder(a.peers_dir),
+                              rounds = a.rounds, json = a.json, report = a.report }
   end
-  local workload = load(a.workload)
-  local options, problem = resolve(workload, a.options)
-  if not options then return 2, ("bench %s: %s"):format(a.workload, problem) end
-  local result = workload.run(options)
-  if a.json then io.stdout:write(json.encode(result, a.workload, leading), "\n") else show(result) end
-  return 0
+  if a.report then return 2, "bench: --report goes with --peers" end
+  if #names == 1 then return one(names[1], options, a) end
+  if a.serve then return 2, "bench: --serve wants one workload" end
+  return compare().alone { names = names, options = options, json = a.json }
+end
+
+local function count(word)
+  local n = tonumber(word)
+  if n and n >= 1 and n % 1 == 0 then return n end
+  return nil, ("expected a whole number of at least 1, got '%s'"):format(word)
 end
 
 --- Declares the command.
 -- @param parser argparse's
 -- @treturn table command -> function(arguments) -> exit code, message
 return function(parser)
-  local command = parser:command "bench":summary "Measure a workload; without one, list them."
-  command:argument "workload":args "?"
-  command:argument "options":args "*":argname "key=value":description "the workload's options"
-  command:flag "--json":description "Print one JSON object."
+  local command = parser:command "bench"
+    :summary "Measure workloads: those named, or all, each in a process of its own."
+  command:argument "words":args "*":argname "WORKLOAD|key=value":description "workloads, and options of them"
+  command:flag "--list":description "List the workloads."
+  command:flag "--json":description "Print one JSON object a workload."
+  command:flag "--peers":description "Measure JAX, numpy and PyTorch beside, and compare their results with ours."
+  command:option "--rounds":argname "N":default "3":convert(count)
+    :description "How often each side is measured under --peers, in turns."
+  command:option "--report":argname "FILE":description "Write the table and the plots of --peers into a page."
+  command:flag "--setup-peers":description "Install the peers from PyPI into a folder of their own."
+  command:flag "--torch":description "With --setup-peers: PyTorch, too (several GB)."
+  command:flag "--dry-run":description "With --setup-peers: show the commands, run none."
+  command:option "--peers-dir":argname "DIR":description "Where the peers are; HYLA_PEERS, or the user's cache."
+  command:flag "--serve":description "Measure a round for every line `go` of standard input, in lines of JSON."
   return { bench = run }
 end
