@@ -37,6 +37,8 @@ static _Atomic int wanted; /* threads, the caller's own too; 0: not yet known */
 static _Thread_local int this_thread;
 static _Thread_local bool inside;
 
+int hy_thread(void) { return this_thread; }
+
 static uint32_t left_in(uint64_t t) { return (uint32_t)t; }
 
 static void pause_briefly(void) {
