@@ -151,6 +151,72 @@ void hyla_program_drop(hyla_program *p);
 int hyla_program_run(hyla_program *p, hyla_tensor *const *in, hyla_tensor **out);
 const char *hyla_program_print(hyla_program *p); /* the plan as text; lives until the next call on p */
 
+/* ---- profile: where the time of this thread's programs goes ----
+ *
+ * From hyla_profile_start to hyla_profile_stop every program that the calling thread runs, and what the pool's threads do
+ * for it, is timed item by item (one kernel call on some rows). Results keep their bits. What was collected stays until
+ * the next start, or hyla_profile_drop. Indices count from 0; HYLA_EVALUE for one that is not there. */
+
+/* events: slices of a trace there is room for, 0 to 2^26; a program's first runs are kept whole until they have used a
+ * quarter of it, and what goes beyond is counted in `dropped`. Drops what an earlier start has collected. */
+int hyla_profile_start(double events);
+int hyla_profile_stop(void); /* HYLA_ESTATE: it was not started */
+void hyla_profile_drop(void);
+int hyla_profile_on(void); /* 1 between start and stop */
+/* A slice that encloses what comes until its end: a stage, a hyper-iteration. They nest; the name is copied. Nothing
+ * happens where no profile is collected. */
+void hyla_profile_begin(const char *name);
+void hyla_profile_end(void);
+
+typedef struct hyla_profile_sums {
+  double seconds;   /* from start to stop, or until now */
+  double methods;   /* of these, inside of the functions of methods */
+  double inside;    /* of these again, in programs; the rest is streams, trajectory, checkpoints */
+  double calls;     /* of kernels that were timed */
+  double measuring; /* seconds that reading the clock took, over all threads: about */
+  double dropped;   /* events that there was no room for */
+  int32_t programs, threads, events, reserved;
+} hyla_profile_sums;
+int hyla_profile_total(hyla_profile_sums *out);
+
+typedef struct hyla_profiled_program {
+  const char *name; /* "step", "step.vjp", "outer", ...; "expression" where Lua asked for one */
+  int32_t again;    /* 1: the runs between checkpoints, of steps that were taken before */
+  int32_t items;
+  double runs, seconds; /* on the calling thread, from begin to end */
+  double graph;         /* which one its items' origins are nodes of */
+} hyla_profiled_program;
+int hyla_profile_program(int program, hyla_profiled_program *out);
+
+typedef struct hyla_profiled_item {
+  const char *op, *label, *site; /* site may be NULL */
+  hyla_shape shape;              /* of its value, partial sums included */
+  int32_t phase;                 /* from 0, in the order of execution */
+  int32_t chain;                 /* the place in its chain of maps, from 1, or 0: in none */
+  int32_t units, width;          /* what its phase shares out, and to how many threads */
+  int32_t block;                 /* rows of a block that goes through the phase together */
+  int32_t shared;                /* 1: takes panels that an item before it packed */
+  int32_t origin;                /* the first node of the program's graph that has its value, or -1 */
+  int32_t place;                 /* of its value: 0 the arena, 1 a block's scratch, 2 the result */
+  int32_t output;                /* which result, or -1 */
+  int32_t reserved;
+  double rows;           /* that its phase splits */
+  double density;        /* share of entries that are there, of a factor packed sparse; 1 otherwise */
+  double flops, bytes;   /* of one run; bytes: operands and value, each counted once */
+  double calls, seconds; /* over all threads */
+} hyla_profiled_item;
+int hyla_profile_item(int program, int item, hyla_profiled_item *out);
+
+enum { HYLA_EVENT_ITEM = 0, HYLA_EVENT_PROGRAM = 1, HYLA_EVENT_STAGE = 2 };
+typedef struct hyla_profiled_event {
+  const char *name;      /* of a stage, else NULL */
+  double begin, end;     /* nanoseconds since the start */
+  double run;            /* items and programs: which run of any program it belongs to, from 1 */
+  int32_t kind, thread;  /* thread 0 is the one that started */
+  int32_t program, item; /* -1 where there is none */
+} hyla_profiled_event;
+int hyla_profile_event(int event, hyla_profiled_event *out); /* after the stop; in no particular order */
+
 /* ---- problem: dynamics s_t = Phi_t(s_{t-1}, lambda), s_0(lambda), and the outer objective E(s_T, lambda) ---- */
 
 int hyla_problem_new(hyla_graph *g, hyla_problem **out); /* keeps g */

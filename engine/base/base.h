@@ -48,6 +48,8 @@ void hy_philox(uint64_t seed, uint64_t stream, uint64_t counter, uint32_t out[4]
  * With one thread, or one unit, everything runs on the caller. Never fails: without workers the caller does it all. */
 void hy_parallel(int units, int grain, void (*work)(void *context, int unit, int thread), void *context);
 
+int hy_thread(void); /* the calling thread's number in it; 0 for those that are not of the pool */
+
 /* ---- file.c ---- */
 int hy_file_read(const char *path, void **data, size_t *size); /* hy_alloc'ed, one zero byte after the end */
 /* As hyla_file_write, of several stretches of memory one after another. */

@@ -49,6 +49,8 @@ static _Atomic int wanted; /* threads, the caller's own too; 0: not yet known */
 static _Thread_local int this_thread;
 static _Thread_local bool inside;
 
+int hy_thread(void) { return this_thread; }
+
 static uint64_t range(uint64_t loop, uint64_t first, uint64_t end) { return loop << 32 | first << 16 | end; }
 static uint32_t loop_of(uint64_t w) { return (uint32_t)(w >> 32); }
 static int first_of(uint64_t w) { return (int)(w >> 16 & 0xffff); }

@@ -126,6 +126,7 @@ static int replay(hy_checkpoints *c, const hy_driver *d, double t) {
   at.state = c->work;
   double goal = next(c, t + 1);
   int status = 0;
+  hy_profile_again(true);
   if (c->work_t < top(c) || c->work_t > fmin(t, goal)) status = restore(c, &at);
   else hy_driver_seek(&at, c->work_t);
   at.started = !status;
@@ -137,6 +138,7 @@ static int replay(hy_checkpoints *c, const hy_driver *d, double t) {
     status = hy_driver_step(&at, NULL);
     if (!status) c->replayed++;
   }
+  hy_profile_again(false);
   c->work_t = at.started ? at.t : -1;
   return status;
 }

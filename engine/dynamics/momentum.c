@@ -143,6 +143,10 @@ int hy_momentum_plan(hyla_problem *p, int segment, int n_other, const int *other
   if (!status) status = plan_part(p, q->n, q->rate, &q->rates, &q->rate_layout);
   if (!status) status = plan_part(p, q->n, q->gradient, &q->gradients, &q->gradient_layout);
   if (!status && n_other) status = plan_part(p, n_other, next, &q->others, &q->other_layout);
+  hy_program_call(q->mus, "step.momentum");
+  hy_program_call(q->rates, "step.rate");
+  hy_program_call(q->gradients, "step.gradient");
+  hy_program_call(q->others, "step.others");
   hy_free(next);
   return status;
 }

@@ -186,6 +186,20 @@ double hy_problem_steps(const hyla_problem *p) {
   return T;
 }
 
+static void name_programs(hyla_problem *p) {
+  hy_program_call(p->init_program, "init");
+  hy_program_call(p->outer_program, "outer");
+  hy_program_call(p->outer_vjp, "outer.vjp");
+  hy_program_call(p->init_vjp, "init.vjp");
+  for (int i = 0; i < p->n_segment; i++) {
+    hy_segment *s = &p->segment[i];
+    hy_program_call(s->step, "step");
+    hy_program_call(s->lean.vjp, "step.vjp");
+    hy_program_call(s->rich.step, "step.rich");
+    hy_program_call(s->rich.vjp, "step.rich.vjp");
+  }
+}
+
 int hyla_problem_ready(hyla_problem *p, int differentiate) {
   int status = 0;
   if (p->ready && (p->differentiable || !differentiate)) return 0;
@@ -199,6 +213,7 @@ int hyla_problem_ready(hyla_problem *p, int differentiate) {
   if (!status && differentiate) status = hy_problem_check_paths(p);
   if (!status && differentiate) status = hy_problem_differentiate(p);
   if (!status && differentiate) p->differentiable = true;
+  name_programs(p);
   return status;
 }
 

@@ -196,6 +196,7 @@ static int plan_gradient(hy_stationary *at, hyla_problem *p, refs *l) {
   for (int i = 0; i < p->n_weight; i++) w[i] = p->state[p->weight[i]].input;
   status = gradient_of(p, p->n_weight, w, y);
   if (!status) status = hy_program_new(p->graph, n, l->in, p->n_weight, y, NULL, &at->gradient);
+  hy_program_call(at->gradient, "inner.vjp");
   hy_ref square = status ? status : sum_of_squares(p->graph, p->n_weight, y);
   for (int s = 0; s < p->n_segment && square >= 0 && !status; s++) {
     for (int i = 0; i < p->n_state; i++) {
@@ -205,6 +206,7 @@ static int plan_gradient(hy_stationary *at, hyla_problem *p, refs *l) {
     l->out[p->n_state] = square;
     l->donor[p->n_state] = -1;
     status = hy_program_new(p->graph, n, l->in, p->n_state + 1, l->out, l->donor, &at->step[s]);
+    hy_program_call(at->step[s], "step");
   }
   for (int i = 0; i < at->n && !at->fixed_point; i++) l->y[i] = y[i];
   return square < 0 ? square : status;
@@ -229,6 +231,8 @@ static int plan_product(hy_stationary *at, hyla_problem *p, refs *l) {
   }
   if (!status && n_value) status = hy_program_new(g, n, in, n_value, value, NULL, &at->prepare);
   if (!status) status = hy_program_new(g, n + at->n + n_value, in, at->n, l->out, NULL, &at->product);
+  hy_program_call(at->prepare, "product.prepare");
+  hy_program_call(at->product, "product");
   hy_free(value);
   hy_free(in);
   return status;
@@ -247,7 +251,9 @@ static int plan_cross(hy_stationary *at, hyla_problem *p, refs *l) {
     l->donor[i] = n;
     l->in[n++] = l->g[i];
   }
-  return status ? status : hy_program_new(g, n, l->in, p->n_hyper, l->out, l->donor, &at->cross);
+  if (!status) status = hy_program_new(g, n, l->in, p->n_hyper, l->out, l->donor, &at->cross);
+  hy_program_call(at->cross, "cross");
+  return status;
 }
 
 /* ---- opening ---- */

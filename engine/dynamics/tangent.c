@@ -133,6 +133,12 @@ int hy_tangent_open(hy_tangent *f, hyla_problem *p, int k, double carry, bool pu
   l.carry = 1; /* the response sees all of Z */
   if (!status) status = plan_outer(p, k, &l, in, out, &f->outer);
   if (!status) status = plan_init(p, k, &l, in, out, &f->init);
+  for (int i = 0; i < p->n_segment && !status; i++) {
+    hy_program_call(f->step[i], "step.jvp");
+    if (push) hy_program_call(f->push[i], "step.jvp alone");
+  }
+  hy_program_call(f->outer, "outer.jvp");
+  hy_program_call(f->init, "init.jvp");
   hy_free(l.z);
   hy_free(l.dot);
   hy_free(l.slice);

@@ -27,8 +27,10 @@ int hyla_method_start(hyla_method *m, hyla_tensor *const *lambda) { return hyla_
 
 int hyla_method_start_from(hyla_method *m, hyla_tensor *const *lambda, double t, hyla_tensor *const *state) {
   m->done = m->settled = false;
+  hy_profile_method("start");
   int status = hy_driver_start_from(&m->driver, lambda, t, state);
   if (!status && m->kind->start) status = m->kind->start(m);
+  hy_profile_method(NULL);
   if (status) m->driver.started = false;
   return status;
 }
@@ -41,7 +43,9 @@ int hyla_method_advance(hyla_method *m, double steps) {
   if (!(steps >= 0))
     return hy_fail(HYLA_EVALUE, NULL, "advance: expected a number of steps of at least 0, got %.9g", steps);
   int status = hy_driver_want_started(&m->driver);
+  hy_profile_method("training");
   while (!status && m->driver.t < stop && !m->settled) status = m->kind->step(m);
+  hy_profile_method(NULL);
   return status;
 }
 
@@ -73,7 +77,9 @@ int hyla_method_hypergradient(hyla_method *m, double *f, hyla_tensor *const *g) 
     return hy_fail(HYLA_ESTATE, NULL, "method '%s' computes no hypergradient", m->kind->name);
   int status = check_room(m->driver.problem, g);
   if (!status) status = hyla_method_advance(m, hyla_method_steps(m));
+  hy_profile_method(m->kind->name);
   if (!status && !m->done) status = m->kind->hypergradient(m);
+  hy_profile_method(NULL);
   if (status) return status;
   m->done = true;
   status = give(m, g);
@@ -87,7 +93,9 @@ int hyla_method_partial(hyla_method *m, double *f, hyla_tensor *const *g) {
     status = hy_fail(HYLA_ESTATE, NULL, "method '%s' has no hypergradient before the last step", m->kind->name);
   if (!status) status = check_room(m->driver.problem, g);
   if (!status) status = hy_driver_want_started(&m->driver);
+  hy_profile_method("partial");
   if (!status) status = m->kind->partial(m);
+  hy_profile_method(NULL);
   if (!status) status = give(m, g);
   if (!status) *f = m->f;
   return status;

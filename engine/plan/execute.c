@@ -149,8 +149,20 @@ static int run(hyla_program *p, char *const *in, char *const *out, bool watched)
   return !status && atomic_load(&r.found) ? HYLA_ENONFINITE : status;
 }
 
-int hy_program_run(hyla_program *p, char *const *in, char *const *out) { return run(p, in, out, false); }
-int hy_program_run_watched(hyla_program *p, char *const *in, char *const *out) { return run(p, in, out, true); }
+static int run_profiled(hyla_program *p, char *const *in, char *const *out, bool watched) {
+  int status = hy_profile_enter(p);
+  if (status) return status;
+  status = run(p, in, out, watched);
+  hy_profile_leave(p);
+  return status;
+}
+
+int hy_program_run(hyla_program *p, char *const *in, char *const *out) {
+  return (hy_profiling() ? run_profiled : run)(p, in, out, false);
+}
+int hy_program_run_watched(hyla_program *p, char *const *in, char *const *out) {
+  return (hy_profiling() ? run_profiled : run)(p, in, out, true);
+}
 
 int hy_program_find_nonfinite(hyla_program *p, char *const *in, char *const *out) {
   p->check = true;

@@ -116,7 +116,8 @@ struct hy_plan {
   hy_phase *phase;
   int n_phase, phase_capacity;
   size_t arena_bytes, scratch_bytes;
-  bool *reads; /* [n_in] inputs that something reads */
+  bool *reads;    /* [n_in] inputs that something reads */
+  hy_ref *origin; /* of each node of graph: the first of the source that became it, or -1 */
   double flops;
 };
 
@@ -198,7 +199,10 @@ struct hyla_program {
   int scratch_threads;
   hyla_shape *in_shape, *out_shape;
   hy_text text;
-  bool check; /* every block is looked at for values that are not finite */
+  bool check;                                        /* every block is looked at for values that are not finite */
+  const char *name;                                  /* for profiles; a literal, or NULL */
+  struct hy_profile_record *profiled[2], *recording; /* profile.c: of runs and of runs again; of the run that is on */
+  int profile;                                       /* the profile whose they are */
 };
 
 /* An input may be any node of the graph: its value is then given and what it is made from is not looked at.
@@ -213,6 +217,16 @@ int hy_program_run_watched(hyla_program *p, char *const *in, char *const *out);
 /* Runs again, looking at every value: HYLA_ENONFINITE names the operation and its line, or 0 when all are finite. */
 int hy_program_find_nonfinite(hyla_program *p, char *const *in, char *const *out);
 size_t hy_program_bytes(const hyla_program *p);
+
+/* ---- profile.c: where the time goes. While it is off, a run of a program asks that, once, and nothing else. ---- */
+bool hy_profiling(void);
+int hy_profile_enter(hyla_program *p); /* around a run: from here its items are timed */
+void hy_profile_leave(hyla_program *p);
+void hy_profile_again(bool on);           /* until it is off: steps that were taken before are taken again */
+void hy_profile_method(const char *name); /* a slice, as hyla_profile_begin's, of what a method does; NULL ends it */
+static inline void hy_program_call(hyla_program *p, const char *name) {
+  if (p) p->name = name;
+}
 
 static inline char *hy_item_base(const hy_block *b, const hy_item *it) {
   switch (it->place) {

@@ -9,6 +9,7 @@ static void release_plan(hy_plan *p) {
   hy_free(p->order);
   hy_free(p->phase);
   hy_free(p->reads);
+  hy_free(p->origin);
   hyla_graph_drop(p->graph);
 }
 
@@ -22,6 +23,16 @@ void hyla_program_drop(hyla_program *p) {
   hy_free(p->out_shape);
   hy_free(p->text.s);
   hy_free(p);
+}
+
+/* Which node of the source each node of the plan's graph stands for: the same node in two programs has one origin. */
+static int find_origins(hy_plan *plan, int n, const hy_ref *map) {
+  plan->origin = hy_alloc(((size_t)plan->graph->count + 1) * sizeof *plan->origin);
+  if (!plan->origin) return HYLA_ENOMEM;
+  for (hy_ref r = 0; r < plan->graph->count; r++) plan->origin[r] = -1;
+  for (hy_ref r = n - 1; r >= 0; r--)
+    if (map[r] >= 0) plan->origin[map[r]] = r;
+  return 0;
 }
 
 static int make_plan(hyla_program *p, int n_in, const hy_ref *in, int n_out, const hy_ref *out, const int *donor) {
@@ -39,6 +50,7 @@ static int make_plan(hyla_program *p, int n_in, const hy_ref *in, int n_out, con
   if (!status) status = hy_simplify(g, mark, &plan->graph, map);
   for (int i = 0; i < n_in && !status; i++) refs[i] = map[in[i]];
   for (int i = 0; i < n_out && !status; i++) refs[n_in + i] = map[out[i]];
+  if (!status) status = find_origins(plan, g->count, map);
   plan->n_in = n_in;
   plan->n_out = n_out;
   plan->donor = donor;

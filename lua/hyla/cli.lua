@@ -8,7 +8,9 @@ local failure = require "hyla.cli.failure"
 local names = require "hyla.names"
 
 -- A group declares its commands to the parser and says what runs each: { [command] = function(arguments) }.
-local groups = { "hyla.cli.recipes", "hyla.cli.check", "hyla.cli.data", "hyla.cli.bench", "hyla.cli.test" }
+local groups = {
+  "hyla.cli.recipes", "hyla.cli.check", "hyla.cli.profile", "hyla.cli.data", "hyla.cli.bench", "hyla.cli.test",
+}
 
 local overview = [[
 Also:

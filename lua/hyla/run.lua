@@ -4,12 +4,14 @@
 local C = require("hyla.ffi").C
 local foresee = require "hyla.run.foresee"
 local json = require "hyla.report.json"
+local profile = require "hyla.profile"
 local progress = require "hyla.report.progress"
 local recipe = require "hyla.recipe"
 local report = require "hyla.report"
 local session = require "hyla.run.session"
 local settings = require "hyla.run.settings"
 local site = require "hyla.site"
+local trace = require "hyla.report.trace"
 
 local run = {}
 
@@ -59,12 +61,23 @@ local function tell_interrupted(asked, display, session_made)
   return INTERRUPTED
 end
 
+-- Whatever became of the run, its trace is of use.
+local function save_trace(asked, display, made)
+  profile.stop()
+  if made then
+    display.print(trace.save(asked.profile, made.recipe.name) .. "\n")
+  end
+  C.hyla_profile_drop()
+end
+
 local function conduct(asked, display, make_session)
   local made
+  if asked.profile then profile.start(trace.EVENTS) end
   local ok, message, interrupted = interruptible(function()
     made = make_session()
     made:run()
   end)
+  if asked.profile then save_trace(asked, display, made) end
   if made then made:close() end
   if interrupted then return tell_interrupted(asked, display, made) end
   if not ok then
@@ -108,7 +121,7 @@ end
 
 --- Runs a recipe.
 -- @tparam table asked recipe: name or path; options: {"key=value",...}; json, quiet: booleans; out: folder or nil;
---   dry: whether to tell alone what the stages will take (hyla.run.foresee)
+--   dry: whether to tell alone what the stages will take (hyla.run.foresee); profile: a file for a trace, or nil
 -- @treturn number exit code: 0 done, 1 failed, 2 wrong usage, 130 interrupted
 function run.main(asked)
   local display = display_of(asked)
@@ -124,12 +137,16 @@ function run.main(asked)
     complain(display, "--dry-run keeps nothing: it goes without --out")
     return USAGE
   end
+  if asked.dry and asked.profile then
+    complain(display, "--dry-run runs nothing: it goes without --profile")
+    return USAGE
+  end
   if asked.dry then return dry(asked, display, loaded, o) end
   return conduct(asked, display, function() return session.start(loaded, o, asked.out, display) end)
 end
 
 --- Goes on with a run that was kept with --out.
--- @tparam table asked out: its folder; json, quiet: booleans
+-- @tparam table asked out: its folder; json, quiet: booleans; profile: a file for a trace, or nil
 -- @treturn number exit code as for run.main
 function run.resume(asked)
   local display = display_of(asked)

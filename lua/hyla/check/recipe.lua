@@ -5,52 +5,12 @@ local C = require("hyla.ffi").C
 local check = require "hyla.check"
 local clock = require("hyla.report.progress").clock
 local json = require "hyla.report.json"
-local names = require "hyla.names"
 local number = require "hyla.number"
-local recipe = require "hyla.recipe"
-local settings = require "hyla.run.settings"
+local problems = require "hyla.run.problems"
 
 local checks = {}
 
 local DONE, FAILED, USAGE = 0, 1, 2
-
--- ---- which problems ----
-
--- A function of the options alone; others want earlier results.
-local function wants_options_alone(build)
-  local about = debug.getinfo(build, "u")
-  return about.nparams <= 1
-end
-
--- The recipe's problems by name, and those that cannot be built, with why.
-local function builders(loaded)
-  local list, left_out = {}, {}
-  if loaded.description.build then list[1] = { name = loaded.name, build = loaded.description.build } end
-  local problems = loaded.description.problems or {}
-  for _, name in ipairs(names.keys(problems)) do
-    if wants_options_alone(problems[name]) then
-      list[#list + 1] = { name = name, build = problems[name] }
-    else
-      left_out[#left_out + 1] = { name = name, why = "it is built from earlier results" }
-    end
-  end
-  return list, left_out
-end
-
-local function build_all(loaded, o)
-  local built, left_out = {}, {}
-  local list, unbuilt = builders(loaded)
-  for _, each in ipairs(list) do
-    local p = each.build(o)
-    if not p.outer or #p.hypers == 0 then
-      left_out[#left_out + 1] = { name = each.name, why = "it has no hypergradient" }
-    else
-      built[#built + 1] = { name = each.name, problem = p }
-    end
-  end
-  for _, each in ipairs(unbuilt) do left_out[#left_out + 1] = each end
-  return built, left_out
-end
 
 -- ---- how long ----
 
@@ -128,21 +88,8 @@ end
 
 -- ---- the command ----
 
-local function resolve(a)
-  local loaded, message = recipe.try_load(a.recipe)
-  if not loaded then return nil, message end
-  local overrides
-  overrides, message = settings.parse(loaded.declared, a.options)
-  if not overrides then return nil, message end
-  if overrides.profile == nil and loaded.declared.profiles.quick then overrides.profile = "quick" end
-  local o
-  o, message = settings.resolve(loaded.declared, overrides)
-  if not o then return nil, message end
-  return loaded, o, overrides.profile
-end
-
 local function check_all(a, loaded, o, profile)
-  local built, left_out = build_all(loaded, o)
+  local built, left_out = problems.build(loaded, o)
   local told, agrees = {}, true
   if not a.json and profile then io.stdout:write("profile=", profile, "\n") end
   for i, each in ipairs(built) do
@@ -168,7 +115,7 @@ end
 -- @treturn number exit code: 0 all agree, 1 they do not, 2 wrong usage
 -- @treturn string message where it is not 0
 function checks.run(asked)
-  local loaded, o, profile = resolve(asked)
+  local loaded, o, profile = problems.resolve(asked.recipe, asked.options, "quick")
   if not loaded then return USAGE, o end
   C.hyla_interrupt_clear()
   C.hyla_interrupt_on_sigint(1)

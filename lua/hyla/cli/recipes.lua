@@ -16,19 +16,36 @@ local function output_flags(command)
   command:flag "--quiet":description "No progress."
   command:option "--threads":argname "N":convert(count)
     :description "Threads to use; all processors by default. Results never depend on it."
+  command:option "--profile":argname "FILE.json":args "?"
+    :description "Write a trace for a browser's trace viewer there, or into the folder of the run."
+end
+
+-- What --profile [FILE.json] asks for, or nil: { path }, or { message = what is wrong with it }.
+local function traced(a, out)
+  if not a.profile then return nil end
+  local path = a.profile[1] or out and out .. "/trace.json"
+  if not path then return { message = "--profile: where to? --profile FILE.json says, or --out DIR" } end
+  if not path:match "%.json$" then
+    return { message = ("--profile: expected a file that ends in .json, got '%s'"):format(path) }
+  end
+  return { path = path }
 end
 
 local function run(a)
+  local profile = traced(a, a.out)
+  if profile and profile.message then return 2, profile.message end
   set_threads(a.threads)
   return require "hyla.run".main {
     recipe = a.recipe, options = a.options, json = a.json, quiet = a.quiet, out = a.out,
-    dry = a.dry_run,
+    dry = a.dry_run, profile = profile and profile.path,
   }
 end
 
 local function resume(a)
+  local profile = traced(a, a.dir)
+  if profile and profile.message then return 2, profile.message end
   set_threads(a.threads)
-  return require "hyla.run".resume { out = a.dir, json = a.json, quiet = a.quiet }
+  return require "hyla.run".resume { out = a.dir, json = a.json, quiet = a.quiet, profile = profile and profile.path }
 end
 
 local function list()

@@ -5,6 +5,7 @@ local C = require("hyla.ffi").C
 local candidates = require "hyla.run.candidates"
 local options = require "hyla.options"
 local optimise = require "hyla.run.optimise"
+local profile = require "hyla.profile"
 local realtime = require "hyla.run.realtime"
 local report = require "hyla.report"
 local restarts = require "hyla.run.restarts"
@@ -81,7 +82,8 @@ local function staged(self, stage)
   local running = self.state.running
   local ok, outcome = pcall(function()
     if self.foresee then return self.foresee(self, stage) end
-    return stage.work(running and running.name == name and running.state or nil)
+    return profile.within(("%s %s"):format(kind, name), stage.work,
+                          running and running.name == name and running.state or nil)
   end)
   if not ok then
     local message = tostring(outcome)

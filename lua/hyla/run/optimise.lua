@@ -7,6 +7,7 @@
 --   carried    what the method takes from one hypergradient to the next, where it does
 --   best       the row's figures and lambda where the early-stopping value was best (without a rule: the last)
 
+local profile = require "hyla.profile"
 local progress = require "hyla.report.progress"
 local row_of = require "hyla.run.row"
 local stopper = require "hyla.run.stopper"
@@ -57,7 +58,7 @@ return function(problem, settings, state, on)
   local stopped
   while true do
     local last = state.iteration >= settings.steps
-    local g, response, watched = look(problem, last)
+    local g, response, watched = profile.within("hyper-iteration", look, problem, last)
     local what = "hyper-iteration " .. state.iteration
     local row = row_of(what, { iteration = state.iteration, response = response }, watched)
     state.series[#state.series + 1] = row
@@ -65,7 +66,7 @@ return function(problem, settings, state, on)
     on.progress(state.iteration, row)
     stopped = rule and stopper.done(rule, state.best.iteration, state.iteration) and "patience" or last and "steps"
     if stopped then break end
-    improver:step(g, response)
+    profile.within("improve", improver.step, improver, g, response)
     state.iteration = state.iteration + 1
     state.hypers, state.improver, state.carried = problem:lambda(), improver:state(), problem:carried()
     state.seconds = before + progress.clock() - began
