@@ -4,7 +4,7 @@
 -- seed (1); of `words`: n (6,000) and seed (1); of `mnist`: part ("train", or "test").
 --
 -- Speech comes in three parts, train, valid and test, of frames in context (hyla.data.speech.frames). Options of
--- `syllables`: n (150) utterances and seed (1); of `speech_digits`: seed (1) and states (6) of a digit; of all, and of
+-- `syllables`: n (300) utterances and seed (1); of `speech_digits`: seed (1) and states (6) of a digit; of all, and of
 -- `timit`: normalise ("speaker", or "utterance").
 --
 -- From tensors: x [n, ...] of float32 or float64, y [n] int32 labels 0, 1, ..., each a tensor, a Lua table or the path

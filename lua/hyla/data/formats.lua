@@ -128,7 +128,7 @@ formats.spoken_digits = {
 --- The embedded generator of speech.
 formats.syllables = {
   options = {
-    n = options.with(options.count, { default = 150 }),
+    n = options.with(options.count, { default = 300 }),
     seed = options.with(options.seed, { default = 1 }),
     normalise = normalise,
   },

@@ -5,7 +5,7 @@
 -- it. Each state has a vector of 50 numbers that says in which company it is found: its positive pointwise mutual
 -- information with the states at each of the six offsets (Church and Hanks 1990), projected at random, which keeps
 -- inner products (Johnson and Lindenstrauss 1984). The context's vector has the six states' vectors side by side: 300
--- numbers. Over the training frames it has mean 0, and its squared norm has mean 1.
+-- numbers. Over the training frames each has mean 0, and all together the mean square 1.
 --
 -- The end of an utterance counts as a state of its own, with the number `states`.
 -- @module hyla.data.speech.embedding
@@ -89,7 +89,7 @@ local function to_information(count, states, width)
   end
 end
 
--- Moves and scales the vectors of states so that contexts have mean 0 and mean squared norm 1 over the frames.
+-- Moves and scales the vectors of states so that contexts have mean 0, and numbers of mean square 1, over the frames.
 local function standardise(vector, neighbours, frames, states)
   local often, total = ffi.new("double[?]", states + 1), frames * #OFFSETS
   for k = 0, total - 1 do often[neighbours[k]] = often[neighbours[k]] + 1 end
@@ -102,7 +102,7 @@ local function standardise(vector, neighbours, frames, states)
       square = square + often[s] / total * vector[s * EACH + j] ^ 2
     end
   end
-  local scale = square > 0 and 1 / math.sqrt(#OFFSETS * square) or 0
+  local scale = square > 0 and math.sqrt(EACH / square) or 0
   for k = 0, (states + 1) * EACH - 1 do vector[k] = vector[k] * scale end
 end
 
