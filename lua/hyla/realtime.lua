@@ -89,11 +89,17 @@ function Realtime:update()
 end
 
 --- What a checkpoint keeps of training.
+-- @tparam[opt=false] boolean live true: not copies but the tensors themselves, which change as training goes on; for a
+--   checkpoint that is written at once
 -- @treturn table step; states and carried: lists of tensors
-function Realtime:state()
+function Realtime:state(live)
   local states, carried = {}, {}
-  for i = 1, #self.problem.layout.states do states[i] = view(C.hyla_method_state, self.handle, i):clone() end
-  for i = 1, C.hyla_method_carried(self.handle) do carried[i] = view(C.hyla_method_carry, self.handle, i):clone() end
+  local function kept(read, i)
+    local t = view(read, self.handle, i)
+    return live and t or t:clone()
+  end
+  for i = 1, #self.problem.layout.states do states[i] = kept(C.hyla_method_state, i) end
+  for i = 1, C.hyla_method_carried(self.handle) do carried[i] = kept(C.hyla_method_carry, i) end
   return { step = self:step(), states = states, carried = carried }
 end
 

@@ -48,10 +48,11 @@ local function stopped_by_itself(state, method, p)
 end
 
 local function capture(state, p, training, improver)
-  state.hypers, state.improver, state.training = p:lambda(), improver:state(), training:state()
+  state.hypers, state.improver, state.training = p:lambda(), improver:state(), training:state(true)
 end
 
--- Saves now and then, so that saving takes a small share of the time.
+-- Saves now and then, so that saving takes a small share of the time. The tensors of training are lent to the saving
+-- alone: they are large, and go on changing.
 local function saver(on)
   local due, last = 0, progress.clock()
   return function(state, now, fill)
@@ -59,6 +60,7 @@ local function saver(on)
     local began = progress.clock()
     fill()
     on.save(state)
+    state.training = nil
     last = progress.clock()
     due = (last - began) / SHARE
   end
@@ -78,6 +80,7 @@ return function(p, settings, state, on)
   local training, improver = p:realtime(), p:improver()
   if state then
     training:restore(state.training)
+    state.training = nil                               -- large, and no longer needed
     improver:restore(state.improver)
   else
     state = { iteration = 0, series = {}, seconds = 0 }
