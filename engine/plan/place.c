@@ -124,11 +124,11 @@ static int shelve(shelf *s, size_t bytes, int now, int until, size_t *offset) {
 /* The last position of the chain that position k is part of. A chain passes over its items again and again, so what one
  * of them reads or writes is in use until all rows have passed. */
 static int chain_end(const hy_plan *p, const hy_phase *ph, int k) {
-  int head = ph->first, n = 1;
-  for (; head + n <= k; head += n, n = 1)
-    if (p->item[p->order[head]].chain > 1) n = p->item[p->order[head]].chain;
-  if (p->item[p->order[head]].chain > 1) n = p->item[p->order[head]].chain;
-  return head + n - 1 > k ? head + n - 1 : k;
+  for (int head = ph->first;;) {
+    int chain = p->item[p->order[head]].chain, last = head + (chain > 1 ? chain : 1) - 1;
+    if (last >= k) return last;
+    head = last + 1;
+  }
 }
 
 /* The last position of the phase at which item i is in use, or k where nothing there reads it. */
@@ -148,8 +148,7 @@ static int place_scratch(hy_plan *p, hy_phase *ph, const bool *local) {
     for (int j = 0; it->map && j < it->n_in && j < 3 && !status; j++) {
       if (it->operand[j].stride >= 0) continue;
       size_t offset;
-      status = shelve(&s, hy_aligned((size_t)(ph->block * it->row) * it->element), k, chain_end(p, ph, k),
-                      &offset);
+      status = shelve(&s, hy_aligned((size_t)(ph->block * it->row) * it->element), k, chain_end(p, ph, k), &offset);
       it->operand[j].scratch = (int64_t)offset;
     }
     if (!status && it->shares_room) it->room_at = p->item[p->order[ph->first]].room_at;
