@@ -68,6 +68,7 @@ local function frame_accuracy(o, data, part, weights)
   for first = 1, part.size, o.chunk do
     local frames = part:stretch(first, math.min(o.chunk, part.size - first + 1))
     right = right + frames.size * p:apply(hyla.accuracy(predict(frames.x), frames.y), weights)
+    collectgarbage()                       -- a program a stretch: the collector sees none of their memory
   end
   return right / part.size
 end

@@ -61,6 +61,12 @@ local function built(self, problem, values)
   return problem
 end
 
+-- Where a stage's problem was built for it alone, its memory goes with the stage: a collector that does not see it may
+-- come by late.
+local function released(problem, given)
+  if type(given) == "function" then problem:release() end
+end
+
 -- The frame of every stage: names are unique, a finished one is looked up, a failure says which stage failed.
 -- stage: kind, name; work: function of its state where it was cut short; and for a dry run build: function that gives
 -- its problem; plan_of: function(problem) -> how many trainings and hypergradients, seconds allowed, words;
@@ -155,6 +161,7 @@ function lab:train(name, problem, settings)
       self.progress:update(step, row and shown(row), row and rule.watch)
     end)
     self.progress:update(p.step, numbers_of(outcome.values))
+    released(p, problem)
     return outcome
   end
   return staged(self, { kind = "train", name = name, work = work, build = build,
@@ -226,7 +233,7 @@ function lab:optimise(name, problem, settings)
     local done = state and (from and (state.restart - 1) * steps + (state.loop and state.loop.iteration or 0)
       or state.iteration) or 0
     self.progress:begin(name, done, total, along and "hyperbatch" or "hyper-iteration")
-    return loop(p, {
+    local outcome = loop(p, {
       steps = steps, early_stop = rule, restarts = settings.restarts, from = from, loop = once,
       weights = settings.weights,
     }, state, {
@@ -236,6 +243,8 @@ function lab:optimise(name, problem, settings)
       end,
       save = saver(self, name),
     })
+    released(p, problem)
+    return outcome
   end
   return staged(self, { kind = "optimise", name = name, work = work, build = build,
     plan_of = function(p)

@@ -31,7 +31,7 @@ local function keep_best(state, settings, row, p, watched)
   if not rule or stopper.better(rule, state.best and state.best.row[rule.watch], row[rule.watch]) then
     state.best = {
       iteration = row.iteration, row = row, values = watched, hypers = p:lambda(),
-      weights = rule and settings.weights and p:weights() or nil,
+      weights = rule and settings.weights and p:weights { into = state.best and state.best.weights } or nil,
     }
   end
 end

@@ -25,7 +25,7 @@ local function better(best, rule, p, settings, row, values)
   end
   if not stopper.better(rule, best and best.values[rule.watch], row[rule.watch]) then return best end
   return { values = values, step = p.step, look = row.iteration, response = p.outer and p:response() or nil,
-    weights = settings.weights and p:weights() or nil }
+    weights = settings.weights and p:weights { into = best and best.weights } or nil }
 end
 
 local function until_no_better(p, settings, on)
