@@ -3,6 +3,10 @@
 -- By name: what a descriptor in datasets/ (or a folder of HYLA_DATASETS) says. Options of `digits`: n (20,000) and
 -- seed (1); of `words`: n (6,000) and seed (1); of `mnist`: part ("train", or "test").
 --
+-- Speech comes in three parts, train, valid and test, of frames in context (hyla.data.speech.frames). Options of
+-- `syllables`: n (300) utterances and seed (1); of `speech_digits`: seed (1) and states (6) of a digit; of all, and of
+-- `timit`: normalise ("speaker", or "utterance").
+--
 -- From tensors: x [n, ...] of float32 or float64, y [n] int32 labels 0, 1, ..., each a tensor, a Lua table or the path
 -- of a .npy file; optional: name, classes (the largest label + 1), names (of the classes), image (its sides).
 --
@@ -49,6 +53,10 @@ local function named(name, given)
   local format = formats[d.format]
   if not format then site.fail("data: %s: unknown format '%s'", d.path, d.format) end
   local o = options.read(("data '%s'"):format(name), given, format.options)
+  if format.corpus then
+    local parts, words = format.corpus(d, o)
+    return parts or site.fail("data: %s", words)
+  end
   local x, y, label_source = format.read(d, o)
   if not x then site.fail("data: %s", y) end
   check_labels(y, #d.classes, label_source)
@@ -104,7 +112,8 @@ end
 --- A data set by name or from tensors (see the top of this page).
 -- @tparam string|table what a name, or { x =, y =, ... }
 -- @tparam[opt] table given options of the named set
--- @treturn Dataset see hyla.data.dataset; an error for what is missing, damaged, unknown or not finite
+-- @treturn Dataset see hyla.data.dataset; of speech { train =, valid =, test =, phones =, classes = }. An error for
+--   what is missing, damaged, unknown or not finite
 local function data(_, what, given)
   if type(what) == "string" then return named(what, given) end
   if type(what) == "table" and given == nil then return own(what) end

@@ -305,16 +305,31 @@ function methods:watch()
   return by_name
 end
 
-local weights_fields = { raw = { kind = "boolean", default = false } }
+local weights_fields = { raw = { kind = "boolean", default = false }, into = { kind = "table" } }
 
 --- Copies of the weights at the current state, as the outer objective sees them.
--- @tparam[opt] table given { raw = true: as training moves them, where the dynamics has a readout of its own }
+-- @tparam[opt] table given { raw = true: as training moves them, where the dynamics has a readout of its own; into =
+--   what an earlier call gave, whose tensors are overwritten: large ones are not made anew }
 -- @treturn table name -> tensor
 function methods:weights(given)
-  local raw, weights, by_name = options.read("weights", given, weights_fields).raw, self.layout.weights, {}
-  local read = not raw and next(self.layout.readout) and values_of(self, "weights", weights)
-  for i, leaf in ipairs(weights) do by_name[leaf.name] = read and read[i] or state_view(self, leaf):clone() end
+  local o, weights, by_name = options.read("weights", given, weights_fields), self.layout.weights, {}
+  local read = not o.raw and next(self.layout.readout) and values_of(self, "weights", weights)
+  for i, leaf in ipairs(weights) do
+    local now, to = read and read[i] or state_view(self, leaf), o.into and o.into[leaf.name]
+    if to then check(C.hyla_tensor_copy(to, now)) end
+    by_name[leaf.name] = to or read and now or now:clone()
+  end
   return by_name
+end
+
+--- Gives back what training holds, its state and tangents, now and not when the collector comes by; what was looked at
+-- before stays. Training starts afresh after it.
+function methods:release()
+  for kind, handle in pairs(self.handles) do
+    C.hyla_method_drop(ffi.gc(handle, nil))
+    self.handles[kind] = nil
+  end
+  self.current, self.unfinished = false, false
 end
 
 --- Copies of all of the state: weights, states, and what the optimizer keeps beside them ("W.v").

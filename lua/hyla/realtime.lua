@@ -38,15 +38,23 @@ local function new(p, hooks)
   return setmetatable({ problem = p, hooks = hooks, handle = hooks.start(p, p.method.kind) }, Realtime)
 end
 
+-- The engine's method, which p:release() gives back.
+local function alive(self)
+  if self.problem.handles[self.problem.method.kind] ~= self.handle then
+    site.fail("realtime: the problem has released this training")
+  end
+  return self.handle
+end
+
 --- Steps done.
 -- @treturn number
-function Realtime:step() return C.hyla_method_step(self.handle) end
+function Realtime:step() return C.hyla_method_step(alive(self)) end
 
 --- Goes on for n steps, at most to the last. After an interrupt calling it again goes on.
 -- @tparam number n
 function Realtime:advance(n)
-  self.problem.current = self.handle
-  self.hooks.finish(self.problem, self.problem.method.kind, C.hyla_method_advance(self.handle, n))
+  self.problem.current = alive(self)
+  self.hooks.finish(self.problem, self.problem.method.kind, C.hyla_method_advance(alive(self), n))
 end
 
 --- The partial hypergradient at the present step, of the outer objective there.
@@ -59,7 +67,7 @@ function Realtime:partial()
     g[i] = tensor.zeros(hyper.shape, p.dtype)
     out[i - 1] = g[i]
   end
-  check(C.hyla_method_partial(self.handle, f, out))
+  check(C.hyla_method_partial(alive(self), f, out))
   local by_name = {}
   for i, hyper in ipairs(p.hypers) do by_name[hyper.name] = #hyper.shape == 0 and g[i]:item() or g[i] end
   return by_name, f[0]
@@ -75,25 +83,31 @@ local function clear_cost(self)
   end
   if not at then return end
   local zero = tensor.zeros({}, p.dtype)
-  check(C.hyla_tensor_copy(view(C.hyla_method_state, self.handle, at), zero))
-  for i = at, C.hyla_method_carried(self.handle), #p.layout.states do
-    check(C.hyla_tensor_copy(view(C.hyla_method_carry, self.handle, i), zero))
+  check(C.hyla_tensor_copy(view(C.hyla_method_state, alive(self), at), zero))
+  for i = at, C.hyla_method_carried(alive(self)), #p.layout.states do
+    check(C.hyla_tensor_copy(view(C.hyla_method_carry, alive(self), i), zero))
   end
 end
 
 --- Goes on with the problem's present hyperparameters, as an improver or p:set left them.
 function Realtime:update()
-  check(C.hyla_method_update(self.handle, lambda_of(self.problem)))
-  self.problem.current = self.handle
+  check(C.hyla_method_update(alive(self), lambda_of(self.problem)))
+  self.problem.current = alive(self)
   clear_cost(self)
 end
 
 --- What a checkpoint keeps of training.
+-- @tparam[opt=false] boolean live true: not copies but the tensors themselves, which change as training goes on; for a
+--   checkpoint that is written at once
 -- @treturn table step; states and carried: lists of tensors
-function Realtime:state()
+function Realtime:state(live)
   local states, carried = {}, {}
-  for i = 1, #self.problem.layout.states do states[i] = view(C.hyla_method_state, self.handle, i):clone() end
-  for i = 1, C.hyla_method_carried(self.handle) do carried[i] = view(C.hyla_method_carry, self.handle, i):clone() end
+  local function kept(read, i)
+    local t = view(read, alive(self), i)
+    return live and t or t:clone()
+  end
+  for i = 1, #self.problem.layout.states do states[i] = kept(C.hyla_method_state, i) end
+  for i = 1, C.hyla_method_carried(alive(self)) do carried[i] = kept(C.hyla_method_carry, i) end
   return { step = self:step(), states = states, carried = carried }
 end
 
@@ -102,12 +116,12 @@ end
 function Realtime:restore(state)
   local states = ffi.new("hyla_tensor *[?]", #self.problem.layout.states)
   for i = 1, #self.problem.layout.states do states[i - 1] = state.states[i] end
-  check(C.hyla_method_start_from(self.handle, lambda_of(self.problem), state.step, states))
-  check(C.hyla_method_update(self.handle, lambda_of(self.problem)))
-  for i = 1, C.hyla_method_carried(self.handle) do
-    check(C.hyla_tensor_copy(view(C.hyla_method_carry, self.handle, i), state.carried[i]))
+  check(C.hyla_method_start_from(alive(self), lambda_of(self.problem), state.step, states))
+  check(C.hyla_method_update(alive(self), lambda_of(self.problem)))
+  for i = 1, C.hyla_method_carried(alive(self)) do
+    check(C.hyla_tensor_copy(view(C.hyla_method_carry, alive(self), i), state.carried[i]))
   end
-  self.problem.current = self.handle
+  self.problem.current = alive(self)
 end
 
 return { new = new }

@@ -389,3 +389,48 @@ describe("a mistake in a problem", function()
     end
   end)
 end)
+
+describe("a problem's training", function()
+  local C = require "hyla.ffi".C
+  local function problem(method)
+    local w = hyla.weight("w", { 50000 }, hyla.ones)
+    local eta = hyla.hyper("eta", { init = 0.25 })
+    return hyla.problem { inner = (w ^ 2):sum() / 2, outer = (w ^ 2):mean(), method = method,
+      train = hyla.momentum { rate = eta, momentum = 0.5, steps = 4 } }
+  end
+
+  it("is given back at once, starts afresh after it, and what was seen stays", function()
+    local p = problem()
+    p:train()
+    local w, f, before = p:weights(), p:response(), C.hyla_memory_current()
+    p:release()
+    assert.is_true(before - C.hyla_memory_current() >= 2 * 4 * 50000)       -- w and its velocity, float32
+    assert.equal(f, (w.w ^ 2):mean():item())
+    assert.equal(0, p.step)
+    assert.has_error(function() p:response() end)
+    p:train()
+    assert.equal(f, p:response())
+    p:release()
+    p:release()
+  end)
+
+  it("that goes along with hypergradients is refused once it is given back", function()
+    local p = problem(hyla.rtho { every = 2 })
+    local training = p:realtime()
+    training:advance(2)
+    p:release()
+    assert.has_error(function() training:advance(1) end)
+    assert.has_error(function() training:partial() end)
+  end)
+
+  it("writes its weights over those of an earlier look", function()
+    local p = problem()
+    p:advance(1)
+    local first = p:weights()
+    local kept = first.w
+    p:advance(1)
+    local second = p:weights { into = first }
+    assert.is_true(second.w == kept)
+    assert.equal(1 - 0.25 - 0.25 * (0.5 + 0.75), kept:get(1))               -- v = 1, then 0.5 + 0.75
+  end)
+end)

@@ -39,6 +39,31 @@ describe("a record", function()
     assert.equal(0.1, back.scalar:item())
   end)
 
+  it("is written piece by piece to the same bytes", function()
+    local value = { n = 3, large = tensor.normal({ 700, 1000 }, { seed = 1 }), empty = tensor.zeros({ 0 }) }
+    local path = new_folder()
+    assert(record.write(path, value))
+    local bytes = read(path)
+    os.remove(path)
+    assert.is_true(bytes == record.encode(value))
+    assert.is_true(#bytes > 2.8e6)
+    assert.same({ nil, path .. "/none: No such file or directory" }, { record.write(path .. "/none", value) })
+  end)
+
+  it("that a full disk cuts short is an error, and no file", function()
+    local path = new_folder()
+    local script = ([[
+      local record, tensor = require "hyla.run.record", require "hyla.tensor"
+      print(record.write("%s", { t = tensor.zeros { 100000 } }))
+    ]]):format(path)
+    local pipe = io.popen(("ulimit -f 8; trap '' XFSZ; luajit -e 'package.path = \"%s\"' -e '%s'"):format(package.path,
+      script))
+    local printed = pipe:read "*a"
+    pipe:close()
+    assert.matches("^nil\t" .. path:gsub("%p", "%%%0") .. ": File too large", printed)
+    assert.is_nil(lfs.attributes(path))
+  end)
+
   it("refuses what cannot be kept", function()
     fails("expected a finite number, got nan", record.encode, { x = 0 / 0 })
     fails("cannot write a function", record.encode, { x = print })

@@ -5,6 +5,7 @@ local descriptor = require "hyla.data.descriptor"
 local fetch = require "hyla.data.fetch"
 local files = require "hyla.data.files"
 local folders = require "hyla.data.folders"
+local formats = require "hyla.data.formats"
 
 local command = {}
 
@@ -14,8 +15,19 @@ local USAGE_TEXT = "usage: hyla data list\n       hyla data get NAME\n       hyl
 local function print_line(text) io.stdout:write(text, "\n") end
 local function print_error(text) io.stderr:write(text, "\n") end
 
+-- Of a set of many files, what tells its folder and what it lacks; nil for sets that are listed file by file.
+local function missing_of(d)
+  local format = formats[d.format]
+  return format and format.missing
+end
+
 -- How a set stands on this machine, and the folder of its first file.
 local function state(d)
+  local missing_in = missing_of(d)
+  if missing_in then
+    local folder, lines = missing_in(d)
+    return not folder and "missing" or #lines == 0 and "here" or "incomplete", folder
+  end
   if #d.files == 0 then return "built in" end
   local missing, folder = 0, nil
   for _, file in ipairs(d.files) do
@@ -45,7 +57,7 @@ function command.list(out, err)
     local d = known(name, err)
     if d then
       local how, folder = state(d)
-      out(("%-12s %-22s %s%s"):format(name, how, d.about, folder and " (" .. folder .. ")" or ""))
+      out(("%-14s %-22s %s%s"):format(name, how, d.about, folder and " (" .. folder .. ")" or ""))
     else
       code = FAILED
     end
@@ -107,6 +119,10 @@ function command.get(name, out, err)
   out, err = out or print_line, err or print_error
   local d = known(name, err)
   if not d then return FAILED end
+  if missing_of(d) then
+    err(("hyla data: %s cannot be fetched: bring a copy: %s"):format(name, d.source))
+    return FAILED
+  end
   if #d.files == 0 then out(("%s is built in: there is nothing to fetch"):format(name)) end
   for _, file in ipairs(d.files) do
     local ok, problem = get_file(d, file, out)
@@ -118,7 +134,19 @@ function command.get(name, out, err)
   return DONE
 end
 
---- Compares the files of a data set with their checksums.
+-- What is missing of a set of many files.
+local function check_folder(d, missing_in, out, err)
+  local folder, lines = missing_in(d)
+  if not folder then
+    err("hyla data: " .. lines)
+    return FAILED
+  end
+  for _, line in ipairs(lines) do err("hyla data: " .. line) end
+  if #lines == 0 then out(("%s: all is there"):format(folder)) end
+  return #lines == 0 and DONE or FAILED
+end
+
+--- Compares the files of a data set with their checksums; of one with very many files, says which are missing.
 -- @tparam string name
 -- @tparam[opt] function out takes a line
 -- @tparam[opt] function err takes a line about a failure
@@ -127,6 +155,8 @@ function command.check(name, out, err)
   out, err = out or print_line, err or print_error
   local d = known(name, err)
   if not d then return FAILED end
+  local missing_in = missing_of(d)
+  if missing_in then return check_folder(d, missing_in, out, err) end
   if #d.files == 0 then out(("%s is built in: there is nothing to check"):format(name)) end
   local code = DONE
   for _, file in ipairs(d.files) do

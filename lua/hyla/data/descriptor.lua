@@ -20,6 +20,7 @@ local document_type = yaml.map({
 }, {
   image = yaml.list "integer",                 -- height, width; or
   features = "integer",                        -- how many, of examples that are no pictures
+  rate = "integer",                            -- of speech: samples a second
   parts = yaml.list(part_type),                -- the first is the default
   files = yaml.list(file_type),
   mirrors = yaml.list "text",                  -- address = mirror .. file's name [.. ".gz"]

@@ -1,5 +1,6 @@
 --- How the data sets of descriptors are read, by the descriptor's `format`: which options each takes, and the reader,
--- which returns pixels and labels as tensors, or nil and a message.
+-- which returns pixels and labels as tensors, or nil and a message. A format of speech has instead `corpus`, which
+-- returns parts of frames (hyla.data.speech.corpus), and where its files are many, `missing`: what a copy lacks.
 -- @module hyla.data.formats
 local ffi = require "ffi"
 local cache = require "hyla.data.cache"
@@ -90,6 +91,48 @@ formats.words = {
     words.generate(o.n, d.features, o.seed, pointer("float *", x), pointer("int32_t *", y))
     return x, y, d.name
   end,
+}
+
+-- ---- speech ----
+
+local normalise = { default = "speaker", expected = "'speaker' or 'utterance'",
+                    is = function(v) return v == "speaker" or v == "utterance" end }
+
+-- A corpus from the source that a module makes of descriptor and options; or nil and a message. Each format requires
+-- its module when it is asked: those that read audio load a library for it.
+local function speech(module, d, o)
+  if not d.rate then return nil, ("%s: format '%s' needs rate"):format(d.path, d.format) end
+  local source, problem = module.source(d, o)
+  if not source then return nil, problem end
+  return require("hyla.data.speech.corpus").read(source)
+end
+
+--- TIMIT, in its own layout.
+formats.timit = {
+  options = { normalise = normalise },
+  corpus = function(d, o) return speech(require "hyla.data.speech.timit", d, o) end,
+  missing = function(d) return require("hyla.data.speech.timit").missing(d) end,
+}
+
+--- Recordings of single digits, joined to utterances.
+formats.spoken_digits = {
+  options = {
+    seed = options.with(options.seed, { default = 1 }),
+    states = options.with(options.count, { default = 6 }),
+    normalise = normalise,
+  },
+  corpus = function(d, o) return speech(require "hyla.data.speech.spoken_digits", d, o) end,
+  missing = function(d) return require("hyla.data.speech.spoken_digits").missing(d) end,
+}
+
+--- The embedded generator of speech.
+formats.syllables = {
+  options = {
+    n = options.with(options.count, { default = 300 }),
+    seed = options.with(options.seed, { default = 1 }),
+    normalise = normalise,
+  },
+  corpus = function(d, o) return speech(require "hyla.data.speech.syllables", d, o) end,
 }
 
 return formats

@@ -45,10 +45,13 @@ function Reader:close()
   self.handle = nil
 end
 
---- CRC-32 of `size` bytes.
--- @tparam cdata data
+--- CRC-32 of `size` bytes, or of them after others.
+-- @tparam cdata|string data
 -- @tparam number size
+-- @tparam[opt] number before the CRC-32 of what comes before them
 -- @treturn number
-local function crc32(data, size) return tonumber(C.crc32(0, ffi.cast("const uint8_t *", data), size)) end
+local function crc32(data, size, before)
+  return tonumber(C.crc32(before or 0, ffi.cast("const uint8_t *", data), size))
+end
 
 return { open = open, crc32 = crc32 }

@@ -8,7 +8,7 @@ local site = require "hyla.site"
 
 local candidates = {}
 
-local reserved = { trial = true, restart = true, response = true, iteration = true }
+local reserved = { trial = true, restart = true, response = true, iteration = true, steps = true }
 
 local function want_names(what, part, given)
   for name in pairs(given) do

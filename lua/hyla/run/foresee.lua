@@ -85,7 +85,9 @@ local function conduct(self, the_lab, stage)
   self.stages[#self.stages + 1] = figures
   local title = ("%s: %s%s\n"):format(stage.name, stage.kind, stage.plan.words and ", " .. stage.plan.words or "")
   the_lab.print(title .. table.concat(lines_of(stage, problem, figures), "\n") .. "\n")
-  return stage.placeholder(seen)
+  local outcome = stage.placeholder(seen)
+  outcome.seconds = outcome.seconds or figures.seconds
+  return outcome
 end
 
 local function summary(self, failure)

@@ -12,11 +12,10 @@ local restarts = require "hyla.run.restarts"
 local search = require "hyla.run.search"
 local site = require "hyla.site"
 local stopper = require "hyla.run.stopper"
+local train = require "hyla.run.train"
 
 local lab = {}
 lab.__index = lab
-
-local CHUNK = 100   -- training steps between two looks at the clock and the interrupt flag
 
 --- A lab for one run.
 -- @tparam table setup recipe; options: resolved; progress: a hyla.report.progress;
@@ -61,6 +60,12 @@ local function built(self, problem, values)
   end
   say_notes(self, problem)
   return problem
+end
+
+-- Where a stage's problem was built for it alone, its memory goes with the stage: a collector that does not see it may
+-- come by late.
+local function released(problem, given)
+  if type(given) == "function" then problem:release() end
 end
 
 -- The frame of every stage: names are unique, a finished one is looked up, a failure says which stage failed.
@@ -125,32 +130,49 @@ local function saver(self, name)
   end
 end
 
-local train_fields = { weights = { kind = "boolean", default = false } }
+local EVERY = 100   -- steps of plain training between two looks of early stopping
 
---- Plain training to the last step.
+local train_fields = {
+  weights = { kind = "boolean", default = false }, early_stop = { kind = "table" }, every = options.count,
+}
+
+-- Early stopping of plain training, for train and search: a rule, or nil, and the steps between two looks.
+local function stopping_of(what, settings)
+  if settings.every and not settings.early_stop then
+    site.fail("%s: every = %d goes with early_stop = { watch = ... }", what, settings.every)
+  end
+  return settings.early_stop and stopper.rule(settings.early_stop), settings.every or EVERY
+end
+
+--- Plain training, to the last step or by early stopping.
 -- @tparam string name of the stage
 -- @param problem a problem, or a function that gives one (lab:problem)
--- @tparam[opt] table settings weights = true keeps the weights, too
--- @treturn table values: what the problem watches, at the end; weights: tensors by name, when kept
+-- @tparam[opt] table settings weights = true keeps the weights, too; early_stop = { watch =, goal =, patience = }:
+--   training is looked at every `every` = 100 steps and ends when that many looks brought nothing better
+--   (hyla.run.stopper); the best look is the outcome
+-- @treturn table values: what the problem watches, at the end (with early_stop: at the best look); weights: tensors by
+--   name, when kept; step they are of; seconds; with early_stop also steps, stopped, series: see hyla.run.train
 function lab:train(name, problem, settings)
   settings = options.read("train", settings, train_fields)
+  local rule, every = stopping_of("train", settings)
   local function build() return built(self, problem) end
   local function work()
     local p = build()
     self.progress:begin(name, 0, p.steps, "step")
-    p:start()
-    while p.step < p.steps do
-      p:advance(math.min(CHUNK, p.steps - p.step))
-      self.progress:update(p.step)
-    end
-    local values = p:watch()
-    self.progress:update(p.step, numbers_of(values))
-    return { values = values, weights = settings.weights and p:weights() or nil }
+    local outcome = train(p, { weights = settings.weights, early_stop = rule, every = every }, function(step, row)
+      self.progress:update(step, row and shown(row), row and rule.watch)
+    end)
+    self.progress:update(p.step, numbers_of(outcome.values))
+    released(p, problem)
+    return outcome
   end
   return staged(self, { kind = "train", name = name, work = work, build = build,
-    plan_of = function() return { trainings = 1, looks = 1 } end,
+    plan_of = function(p)
+      return { trainings = 1, looks = rule and math.ceil(p.steps / every) or 1, bounded = rule and rule.patience > 0 }
+    end,
     placeholder = function(seen)
-      return { values = seen.values, weights = settings.weights and seen.problem:weights() or nil }
+      return { values = seen.values, weights = settings.weights and seen.problem:weights() or nil, step = 0, steps = 0,
+        response = seen.response, stopped = rule and "steps", series = rule and {} }
     end })
 end
 
@@ -213,7 +235,7 @@ function lab:optimise(name, problem, settings)
     local done = state and (from and (state.restart - 1) * steps + (state.loop and state.loop.iteration or 0)
       or state.iteration) or 0
     self.progress:begin(name, done, total, along and "hyperbatch" or "hyper-iteration")
-    return loop(p, {
+    local outcome = loop(p, {
       steps = steps, early_stop = rule, restarts = settings.restarts, from = from, loop = once,
       weights = settings.weights,
     }, state, {
@@ -223,6 +245,8 @@ function lab:optimise(name, problem, settings)
       end,
       save = saver(self, name),
     })
+    released(p, problem)
+    return outcome
   end
   return staged(self, { kind = "optimise", name = name, work = work, build = build,
     plan_of = function(p)
@@ -240,7 +264,8 @@ end
 local positive = { expected = "a number > 0", is = function(v) return type(v) == "number" and v > 0 end }
 local search_fields = {
   draw = { kind = "table" }, grid = { kind = "table" }, trials = options.count, seconds = positive,
-  seed = options.seed, watch = { kind = "string" },
+  seed = options.seed, watch = { kind = "string" }, early_stop = { kind = "table" }, every = options.count,
+  weights = { kind = "boolean", default = false },
   goal = { expected = "'max' or 'min'", is = function(v) return v == "max" or v == "min" end },
 }
 
@@ -278,17 +303,20 @@ end
 --   of the model that are no hyperparameters: function(values) return hyla.problem { ... values.width ... } end
 -- @tparam table settings draw = { name = distribution } with seed, or grid = { name = { values } }; trials: how many
 --   (of a grid: all); seconds: after which no other trial begins; watch: the value that says which is best, with
---   goal = "max" (default) or "min"; without it the outer objective is minimised
--- @treturn table hypers (numbers or tensors by name), drawn (what the trial was made with), response, values, trial:
---   of the best; trials, failed (a list of { trial, values, message }), seconds, series
+--   goal = "max" (default) or "min"; without it the outer objective is minimised; early_stop and every: of each trial,
+--   as for lab:train; weights = true keeps those of the best trial
+-- @treturn table hypers (numbers or tensors by name), drawn (what the trial was made with), response, values, trial,
+--   weights: of the best; trials, failed (a list of { trial, values, message }), seconds, series
 function lab:search(name, problem, settings)
   settings = options.read("search", settings, search_fields)
   local rule, from, trials = rule_of(settings), trials_of(settings)
+  local stop, every = stopping_of("search", settings)
   local total = trials < math.huge and trials or nil
   local function build(values) return built(self, problem, values) end
   local function work(state)
     self.progress:begin(name, state and state.trial or 0, total, "trial")
-    return search.run(build, { from = from, rule = rule, trials = trials, seconds = settings.seconds }, state, {
+    return search.run(build, { from = from, rule = rule, trials = trials, seconds = settings.seconds,
+      weights = settings.weights, early_stop = stop, every = every }, state, {
       progress = function(done, row, message)
         if message then self.progress:say(("%s: trial %d failed: %s"):format(name, done, message)) end
         self.progress:update(done, shown(row), rule.watch)
@@ -304,7 +332,8 @@ function lab:search(name, problem, settings)
     end,
     placeholder = function(seen)
       return { hypers = seen.hypers, drawn = from.at(1), response = seen.response, values = seen.values, trial = 1,
-        trials = 1, failed = {}, seconds = 0, series = {} }
+        trials = 1, failed = {}, seconds = 0, series = {},
+        weights = settings.weights and seen.problem:weights() or nil }
     end })
 end
 

@@ -3,7 +3,8 @@
 -- learning rate is held at 0, or where training diverges: what was reached before is not lost.
 --
 -- The state is a plain table that a checkpoint keeps whole; the loop goes on from it to the same bits:
---   iteration  updates done; training: step, states, tangents; hypers, improver: lambda and the accessories
+--   iteration  updates done; seconds spent; training: step, states, tangents; hypers, improver: lambda and the
+--              accessories
 --   series     a row a hyperbatch: iteration, step, response, scalar hyperparameters, watched numbers, all before its
 --              update; best: the row's figures, lambda and weights where the early-stopping value was best
 --   positive, held    the natural stop: the learning rate has been positive; hyperbatches at 0 since
@@ -30,7 +31,7 @@ local function keep_best(state, settings, row, p, watched)
   if not rule or stopper.better(rule, state.best and state.best.row[rule.watch], row[rule.watch]) then
     state.best = {
       iteration = row.iteration, row = row, values = watched, hypers = p:lambda(),
-      weights = rule and settings.weights and p:weights() or nil,
+      weights = rule and settings.weights and p:weights { into = state.best and state.best.weights } or nil,
     }
   end
 end
@@ -47,10 +48,11 @@ local function stopped_by_itself(state, method, p)
 end
 
 local function capture(state, p, training, improver)
-  state.hypers, state.improver, state.training = p:lambda(), improver:state(), training:state()
+  state.hypers, state.improver, state.training = p:lambda(), improver:state(), training:state(true)
 end
 
--- Saves now and then, so that saving takes a small share of the time.
+-- Saves now and then, so that saving takes a small share of the time. The tensors of training are lent to the saving
+-- alone: they are large, and go on changing.
 local function saver(on)
   local due, last = 0, progress.clock()
   return function(state, now, fill)
@@ -58,6 +60,7 @@ local function saver(on)
     local began = progress.clock()
     fill()
     on.save(state)
+    state.training = nil
     last = progress.clock()
     due = (last - began) / SHARE
   end
@@ -69,20 +72,26 @@ end
 -- @tparam table|nil state as `save` was given it, to go on from there
 -- @tparam table on save(state); progress(done, row): after every hyperbatch
 -- @treturn table outcome: hypers (last lambda, or with early_stop the best), iteration, response and values there;
---   iterations (updates done), step (steps of training), stopped ("steps", "patience", "rate" when the learning rate
---   stayed at 0, or "diverged" with `message`), weights where asked for, series
+--   iterations (updates done), step (steps of training), seconds it took, stopped ("steps", "patience", "rate" when the
+--   learning rate stayed at 0, or "diverged" with `message`), weights where asked for, series
 return function(p, settings, state, on)
   local method, rule = p.method, settings.early_stop
   if state then p:place(state.hypers) end
   local training, improver = p:realtime(), p:improver()
   if state then
     training:restore(state.training)
+    state.training = nil                               -- large, and no longer needed
     improver:restore(state.improver)
   else
-    state = { iteration = 0, series = {} }
+    state = { iteration = 0, series = {}, seconds = 0 }
   end
+  local began, before = progress.clock(), state.seconds
+  local function spent() return before + progress.clock() - began end
   local save, stopped, message = saver(on), nil, nil
-  local function fill() capture(state, p, training, improver) end
+  local function fill()
+    capture(state, p, training, improver)
+    state.seconds = spent()
+  end
 
   -- Whether a piece of the work did not diverge; where nothing was seen before, that is an error.
   local function finite(work, ...)
@@ -127,7 +136,8 @@ return function(p, settings, state, on)
   local best = state.best
   return {
     hypers = best.hypers, iteration = best.iteration, response = best.row.response, values = best.values,
-    iterations = state.iteration, step = training:step(), stopped = stopped, message = message, series = state.series,
+    iterations = state.iteration, step = training:step(), seconds = spent(), stopped = stopped, message = message,
+    series = state.series,
     weights = settings.weights and (best.weights or stopped ~= "diverged" and p:weights()) or nil,
   }
 end

@@ -14,6 +14,7 @@ local record = {}
 
 local FORMAT = 1
 local MARK = "$tensor"
+local CHUNK = 2 ^ 20   -- bytes written at a time
 local bytes_of = { float32 = 4, float64 = 8, int32 = 4 }
 
 local function take_out_tensors(value, tensors)
@@ -34,29 +35,56 @@ local function put_tensors_back(value, tensors)
   return value
 end
 
-local function elements(t) return ffi.string(hyla.C.hyla_tensor_data(t), t.size * bytes_of[t.dtype]) end
+local function size_of(t) return t.size * bytes_of[t.dtype] end
+
+-- What comes before the tensors' elements, and the tensors.
+local function text_of(value)
+  local tensors, types, size = {}, {}, 0
+  local plain = take_out_tensors(value, tensors)
+  for k, t in ipairs(tensors) do types[k], size = { dtype = t.dtype, shape = json.list(t.shape) }, size + size_of(t) end
+  local header = json.encode({ tensors = json.list(types), value = plain }, "checkpoint") .. "\n"
+  local sum = zlib.crc32(header, #header)
+  for _, t in ipairs(tensors) do sum = zlib.crc32(hyla.C.hyla_tensor_data(t), size_of(t), sum) end
+  return ("hyla checkpoint %d %d %d %08x\n"):format(FORMAT, #header, size, sum) .. header, tensors
+end
 
 --- Bytes that stand for a value.
 -- @tparam table value numbers (finite), strings, booleans, tensors, lists and tables with string keys of these
 -- @treturn string
 function record.encode(value)
-  local tensors, types, data = {}, {}, {}
-  local plain = take_out_tensors(value, tensors)
-  for k, t in ipairs(tensors) do
-    types[k] = { dtype = t.dtype, shape = json.list(t.shape) }
-    data[k] = elements(t)
+  local text, tensors = text_of(value)
+  local pieces = { text }
+  for _, t in ipairs(tensors) do pieces[#pieces + 1] = ffi.string(hyla.C.hyla_tensor_data(t), size_of(t)) end
+  return table.concat(pieces)
+end
+
+--- Writes the bytes that stand for a value into a file, piece by piece: no copy of a large state is made.
+-- @tparam string path made anew
+-- @tparam table value as for encode
+-- @treturn boolean true; or nil and a message, and no file
+function record.write(path, value)
+  local text, tensors = text_of(value)
+  local file, problem = io.open(path, "wb")
+  if not file then return nil, problem end
+  local ok
+  ok, problem = file:write(text)
+  for _, t in ipairs(tensors) do
+    local data, size = ffi.cast("const char *", hyla.C.hyla_tensor_data(t)), size_of(t)
+    for at = 0, size - 1, CHUNK do
+      if ok then ok, problem = file:write(ffi.string(data + at, math.min(CHUNK, size - at))) end
+    end
   end
-  local header = json.encode({ tensors = json.list(types), value = plain }, "checkpoint") .. "\n"
-  local tail = table.concat(data)
-  local body = header .. tail
-  return ("hyla checkpoint %d %d %d %08x\n"):format(FORMAT, #header, #tail, zlib.crc32(body, #body)) .. body
+  local closed, refused = file:close()
+  if ok and closed then return true end
+  os.remove(path)
+  return nil, ("%s: %s"):format(path, problem or refused)
 end
 
 local function tensors_of(types, bytes, at)
   local tensors = {}
   for k, kind in ipairs(types) do
     local t = tensor.zeros(kind.shape, kind.dtype)
-    local size = t.size * bytes_of[kind.dtype]
+    local size = size_of(t)
     ffi.copy(hyla.C.hyla_tensor_data(t), ffi.cast("const char *", bytes) + at, size)
     tensors[k], at = t, at + size
   end
@@ -78,14 +106,13 @@ function record.decode(bytes, path)
   if #bytes ~= expected then
     return nil, ("%s: damaged checkpoint: expected %d bytes, got %d"):format(path, expected, #bytes)
   end
-  local body = bytes:sub(#first + 1)
-  local got = ("%08x"):format(zlib.crc32(body, #body))
+  local got = ("%08x"):format(zlib.crc32(ffi.cast("const char *", bytes) + #first, #bytes - #first))
   if got ~= sum then
     return nil, ("%s: damaged checkpoint: expected checksum %s, got %s"):format(path, sum, got)
   end
-  local header, message = json.decode(body:sub(1, header_size))
+  local header, message = json.decode(bytes:sub(#first + 1, #first + header_size))
   if not header then return nil, ("%s: damaged checkpoint: %s"):format(path, message) end
-  return put_tensors_back(header.value, tensors_of(header.tensors, body, tonumber(header_size)))
+  return put_tensors_back(header.value, tensors_of(header.tensors, bytes, #first + header_size))
 end
 
 return record

@@ -3,7 +3,8 @@
 --
 -- The state is a plain table that a checkpoint keeps whole; the search goes on from it:
 --   trial, seconds   trials done, and the time they took
---   series           a row a trial: its scalar hyperparameters and drawn values, response and watched numbers
+--   series           a row a trial: its scalar hyperparameters and drawn values, response and watched numbers; with
+--                    early stopping the steps it took
 --   failed           { trial, values, message } of each trial that diverged; its row has no response
 --   best             of the best trial until now; nil while all have failed
 
@@ -12,6 +13,7 @@ local diverged = require "hyla.run.diverged"
 local progress = require "hyla.report.progress"
 local site = require "hyla.site"
 local stopper = require "hyla.run.stopper"
+local train = require "hyla.run.train"
 local names = require "hyla.names"
 
 local search = {}
@@ -43,19 +45,25 @@ local function builder(build, from)
   end
 end
 
-local function look(problem)
+local function silent() end
+
+local function look(problem, settings)
+  if settings.early_stop then
+    local outcome = train(problem, settings, silent)
+    return { response = outcome.response, watched = outcome.values, weights = outcome.weights, steps = outcome.steps }
+  end
   problem:train()
   local response = problem.outer and problem:response() or nil
   local watched = problem:watch()
   for name, value in pairs(watched) do
     if type(value) == "number" then diverged.unless_finite("watched value '" .. name .. "'", value) end
   end
-  return { response = response, watched = watched }
+  return { response = response, watched = watched, weights = settings.weights and problem:weights() or nil }
 end
 
 -- The row of a trial. A failed one has neither response nor watched numbers.
 local function row_of(trial, problem, values, seen)
-  local row = { trial = trial, response = seen and seen.response }
+  local row = { trial = trial, response = seen and seen.response, steps = seen and seen.steps }
   for _, part in ipairs { problem:lambda(), values, seen and seen.watched or {} } do
     for name, value in pairs(part) do
       if type(value) == "number" or part == values then row[name] = value end
@@ -72,7 +80,7 @@ local function judge(state, rule, row, problem, values, seen)
   end
   if stopper.better(rule, state.best and state.best.value, value) then
     state.best = { trial = row.trial, value = value, response = seen.response, values = seen.watched,
-      hypers = problem:lambda(), drawn = values }
+      hypers = problem:lambda(), drawn = values, weights = seen.weights }
   end
 end
 
@@ -93,7 +101,7 @@ function search.prepared(build, from, trial) return (prepare(builder(build, from
 
 local function try(state, trial, settings, build)
   local problem, values = prepare(build, settings.from, trial)
-  local seen, message = diverged.or_result(look, problem)
+  local seen, message = diverged.or_result(look, problem, settings)
   local row = row_of(trial, problem, values, seen)
   if seen then
     judge(state, settings.rule, row, problem, values, seen)
@@ -107,7 +115,8 @@ end
 --- Runs the search.
 -- @tparam function build values by name -> problem
 -- @tparam table settings from: hyla.run.candidates; rule: watch, goal (hyla.run.stopper); trials: the most; seconds:
---   after which no other trial begins, or nil
+--   after which no other trial begins, or nil; weights: whether to keep those of the best; early_stop and every: of
+--   each trial (hyla.run.train)
 -- @tparam table|nil state as `save` was given it, to go on from there
 -- @tparam table on save(state): called after every trial; progress(done, row, message): after every trial, with the
 --   words of one that failed
@@ -128,7 +137,8 @@ function search.run(build, settings, state, on)
     error(("search: all of %d trials failed; the last: %s"):format(state.trial, state.failed[#state.failed].message), 0)
   end
   return { hypers = best.hypers, drawn = best.drawn, response = best.response, values = best.values, trial = best.trial,
-    trials = state.trial, failed = state.failed, seconds = state.seconds, series = state.series }
+    weights = best.weights, trials = state.trial, failed = state.failed, seconds = state.seconds,
+    series = state.series }
 end
 
 return search

@@ -97,12 +97,15 @@ end
 --- Makes a record the newest checkpoint; the newest until now is kept as the previous one. On failure both stay.
 -- All of these files are on disk before they get their names, so whatever a crash leaves of the renames can be read;
 -- a name itself is flushed with the folder, when the next file is written.
--- @tparam table value what record.encode takes
+-- @tparam table value what record.write takes
 function store:save(value)
-  self:write(NEXT, record.encode(value))
+  local next_path = self.folder .. "/" .. NEXT
+  local ok, message = record.write(next_path, value)
+  if not ok then error(message, 0) end
+  hyla.check(hyla.C.hyla_file_sync(next_path))
   local newest = self.folder .. "/" .. CHECKPOINT
   if exists(newest) then rename(newest, self.folder .. "/" .. PREVIOUS) end
-  rename(self.folder .. "/" .. NEXT, newest)
+  rename(next_path, newest)
 end
 
 --- Lets another run use the folder.

