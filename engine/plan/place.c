@@ -124,11 +124,13 @@ static int shelve(shelf *s, size_t bytes, int now, int until, size_t *offset) {
 /* The last position of the chain that position k is part of. A chain passes over its items again and again, so what one
  * of them reads or writes is in use until all rows have passed. */
 static int chain_end(const hy_plan *p, const hy_phase *ph, int k) {
-  int head = ph->first, n = 1;
-  for (; head + n <= k; head += n, n = 1)
-    if (p->item[p->order[head]].chain > 1) n = p->item[p->order[head]].chain;
-  if (p->item[p->order[head]].chain > 1) n = p->item[p->order[head]].chain;
-  return head + n - 1 > k ? head + n - 1 : k;
+  int head = ph->first, n;
+  do {
+    int chain = p->item[p->order[head]].chain;
+    n = chain > 1 ? chain : 1;
+    head += n;
+  } while (head <= k);
+  return head - 1;
 }
 
 /* The last position of the phase at which item i is in use, or k where nothing there reads it. */
