@@ -368,14 +368,16 @@ int hyla_method_stream(hyla_method *m, int i, hyla_tensor *value);
 double hyla_method_bytes(const hyla_method *m); /* what the method holds at its largest */
 /* What a hypergradient costs, known before it begins (before the start: by the memory that is free now, with HYLA_ENOMEM
  * where the start would say so). Checkpoints: the initial state is re-made and needs none, so c of them take T steps
- * back with r T - C(c + 1 + r, c + 2) + 1 forward, r being the least with C(c + 1 + r, c + 1) >= T. */
+ * back with r T - C(c + 1 + r, c + 2) + 1 forward, r being the least with C(c + 1 + r, c + 1) >= T; with k records beside
+ * them, of what adjoint steps read where that is less than a state, r T - C(c + 1 + r, c + 2) - k C(c + r, c + 2) + 1
+ * forward, r being the least with C(c + 1 + r, c + 1) + k C(c + r, c + 1) >= T. */
 typedef struct hyla_cost {
   double steps;       /* steps forward that one hypergradient takes */
   double extra;       /* of these, taken again: between checkpoints, or for a further group of tangents */
   double taken;       /* steps forward taken so far, since the start */
   double checkpoints; /* whole states that are stored at a time; 0: there are none */
-  double bytes;       /* stored along the way: trajectory, checkpoints or tangents */
-  int32_t residuals;  /* 1: values inside the steps are stored, too, so that adjoint steps need not make them again */
+  double bytes;       /* stored along the way: trajectory, checkpoints and records, or tangents */
+  int32_t residuals;  /* 1: values inside steps are stored, too, so that adjoint steps need not make them again */
   int32_t reserved;
 } hyla_cost;
 int hyla_method_cost(const hyla_method *m, hyla_cost *out);

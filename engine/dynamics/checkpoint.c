@@ -1,71 +1,20 @@
 /* Checkpoints: whole states at some steps, from which those between are made again while the adjoint goes back. Where
- * they stand is the binomial schedule of Griewank and Walther (2000, "Algorithm 799: revolve"), which takes the fewest
- * steps that s states can do with. With beta(s, r) = C(s + r, s), and r the least with beta(s, r) >= l, l steps are taken
- * back with
- *
- *   t(l, s) = r l - beta(s + 1, r - 1)
- *
- * steps forward, the last of each stretch not counted: an adjoint step needs only the state before it, and does that
- * step anew by itself. s counts the state that the stretch begins with. The initial state takes no slot, for the
- * driver makes it again: c slots are s = c + 1. A sweep that ends at a later state holds that one in a slot: s = c.
- * Training itself goes one step further than the schedule, to s_T, which the outer objective reads. */
+ * they stand, and which steps are recorded on the way, is the schedule of schedule.c. The initial state takes no slot,
+ * for the driver makes it again: c slots are s = c + 1 states. A sweep that ends at a later state holds that one in a
+ * slot: s = c. Training itself goes one step further than the schedule, to s_T, which the outer objective reads. */
 #include "dynamics/dynamics.h"
 #include <math.h>
 #include <string.h>
 
-/* ---- the schedule: pure functions of whole numbers below 2^53 ---- */
-
-static double common_divisor(double a, double b) {
-  while (b > 0) {
-    double rest = fmod(a, b);
-    a = b;
-    b = rest;
-  }
-  return a;
-}
-
-/* a up / down, which is a whole number: exact below 2^53. */
-static double scaled(double a, double up, double down) {
-  double g = common_divisor(a, down);
-  return a / g * (up / (down / g));
-}
-
-/* The least r with beta(s, r) >= l, and beta(s, r - 1), which is 0 at r = 0. */
-static double repetitions(double l, double s, double *below) {
-  double r = 0, beta = 1;
-  for (*below = 0; beta < l;) {
-    *below = beta;
-    r++;
-    beta = scaled(beta, s + r, r);
-  }
-  return r;
-}
-
-double hy_checkpoint_steps(double l, double s) {
-  double below, r = repetitions(l, s, &below);
-  return r * l - scaled(below, s + r, s + 1);
-}
-
-/* From a state that is held to the next that is to be: l >= 2 steps go back to it, s >= 2 states are to be had, it
- * included. Any m with beta(s, r - 2) <= m <= beta(s, r - 1) and beta(s - 1, r - 1) <= l - m <= beta(s - 1, r) attains
- * t(l, s) = m + t(m, s) + t(l - m, s - 1), by Pascal's rule; this is the largest. */
-static double distance(double l, double s) {
-  double below, r = repetitions(l, s, &below);
-  return fmin(below, l - scaled(below, s, s + r - 1));
-}
-
-/* ---- the states ---- */
-
 static double top(const hy_checkpoints *c) { return c->n ? c->at[c->n - 1] : c->origin; }
 
-/* Where the next checkpoint belongs, when the steps up to `end` are to go back. */
-static double next(const hy_checkpoints *c, double end) {
+/* Where the next checkpoint of the stretch belongs. */
+static double next(const hy_checkpoints *c) {
   if (!c->n && c->first > c->origin) return c->first;
-  double l = end - top(c), s = (double)(c->room - c->n) + 1;
-  return l >= 2 && s >= 2 ? top(c) + distance(l, s) : INFINITY;
+  return top(c) + hy_schedule_distance(c->end - top(c), (double)(c->room - c->n) + 1, c->records);
 }
 
-int hy_checkpoints_open(hy_checkpoints *c, const hy_driver *d, double first, double room) {
+int hy_checkpoints_open(hy_checkpoints *c, const hy_driver *d, double first, double room, double records) {
   const hyla_problem *p = d->problem;
   size_t each = p->state_layout.bytes, slots = (size_t)room, bytes = hy_checkpoints_bytes(p, room);
   if (!c->work || c->bytes != bytes) {
@@ -76,15 +25,16 @@ int hy_checkpoints_open(hy_checkpoints *c, const hy_driver *d, double first, dou
   char *work = c->work;
   *c = (hy_checkpoints){.origin = d->origin,
                         .first = first,
-                        .last = hy_problem_steps(p),
+                        .end = hy_problem_steps(p),
                         .room = slots,
+                        .records = records,
                         .each = each,
                         .bytes = bytes,
                         .work = work,
                         .slot = work + each,
                         .at = (double *)(work + each * (slots + 1)),
                         .work_t = -1};
-  c->goal = next(c, c->last);
+  c->goal = next(c);
   return 0;
 }
 
@@ -102,14 +52,17 @@ static void put(hy_checkpoints *c, double t, const char *state) {
   c->at[c->n++] = t;
 }
 
-void hy_checkpoints_pass(hy_checkpoints *c, double t, const char *state) {
-  if (t == c->last - 1) { /* the adjoint sweep begins with it, and soon */
+bool hy_checkpoints_pass(hy_checkpoints *c, double t, const char *state) {
+  if (t == c->end - 1) { /* the adjoint sweep begins with it, and soon */
     memcpy(c->work, state, c->each);
     c->work_t = t;
   } else if (t == c->goal) {
     put(c, t, state);
-    c->goal = next(c, c->last);
+    c->goal = next(c);
+  } else {
+    return c->goal == INFINITY && t > top(c) && t >= c->end - 1 - c->records;
   }
+  return false;
 }
 
 /* The work state becomes the last one held. */
@@ -120,22 +73,25 @@ static int restore(hy_checkpoints *c, hy_driver *at) {
   return 0;
 }
 
-/* From the work state to s_t, leaving checkpoints on the way. Where it stands is right after an interrupt, too. */
-static int replay(hy_checkpoints *c, const hy_driver *d, double t) {
+/* From the work state to s_t, leaving checkpoints and records on the way. After an interrupt it goes on from where it
+ * stands. */
+static int replay(hy_trajectory *r, const hy_driver *d, double t) {
+  hy_checkpoints *c = &r->checkpoints;
   hy_driver at = *d;
   at.state = c->work;
-  double goal = next(c, t + 1);
+  bool same = c->end == t + 1;
   int status = 0;
   hy_profile_again(true);
-  if (c->work_t < top(c) || c->work_t > fmin(t, goal)) status = restore(c, &at);
-  else hy_driver_seek(&at, c->work_t);
+  c->end = t + 1;
+  c->goal = next(c);
+  if (same && c->work_t >= top(c) && c->work_t <= fmin(t, c->goal)) hy_driver_seek(&at, c->work_t);
+  else {
+    hy_records_begin(&r->records, t);
+    status = restore(c, &at);
+  }
   at.started = !status;
   while (!status && at.t < t) {
-    if (at.t == goal) {
-      put(c, at.t, c->work);
-      goal = next(c, t + 1);
-    }
-    status = hy_driver_step(&at, NULL);
+    status = hy_driver_step(&at, r);
     if (!status) c->replayed++;
   }
   hy_profile_again(false);
@@ -143,12 +99,13 @@ static int replay(hy_checkpoints *c, const hy_driver *d, double t) {
   return status;
 }
 
-int hy_checkpoints_reach(hy_checkpoints *c, const hy_driver *d, double t) {
+int hy_checkpoints_reach(hy_trajectory *r, const hy_driver *d, double t) {
+  hy_checkpoints *c = &r->checkpoints;
   while (c->n && top(c) > t) c->n--;
   c->reached = c->work;
   if (c->n && top(c) == t) {
     c->reached = c->slot + (c->n - 1) * c->each;
     return 0;
   }
-  return c->work_t == t ? 0 : replay(c, d, t);
+  return c->work_t == t || hy_records_hold(&r->records, t) ? 0 : replay(r, d, t);
 }

@@ -202,7 +202,7 @@ static int derive_step(hyla_problem *p, hy_segment *s, const refs *l) {
   hy_ref *residual = NULL;
   hy_adjoint lean = {0}, rich = {0};
   if (!status) status = plan_adjoint(p, s, &lean, l, n, 0, NULL);
-  int found = status ? status : hy_choose_residuals(p, s, n_out, l->out, &residual);
+  int found = status ? status : hy_choose_residuals(p, s, n_out, l->out, &residual, &s->gain);
   if (found < 0) status = found;
   if (found > 0) status = plan_adjoint(p, s, &rich, l, n, found, residual);
   hy_free(residual);
@@ -248,6 +248,19 @@ size_t hy_problem_slot_bytes(const hyla_problem *p, bool rich) {
     if (a->slot_bytes > most) most = a->slot_bytes;
   }
   return most;
+}
+
+bool hy_problem_has_residuals(const hyla_problem *p) {
+  for (int i = 0; i < p->n_segment; i++)
+    if (p->segment[i].rich.vjp) return true;
+  return false;
+}
+
+double hy_problem_residual_gain(const hyla_problem *p) {
+  double gain = 0, T = hy_problem_steps(p);
+  for (int i = 0; i < p->n_segment; i++)
+    if (p->segment[i].rich.vjp) gain += p->segment[i].gain * p->segment[i].steps / T;
+  return gain;
 }
 
 int hy_problem_differentiate(hyla_problem *p) {

@@ -152,12 +152,11 @@ int hy_driver_update(hy_driver *d, hyla_tensor *const *lambda) {
 static int take_step(hy_driver *d, hy_trajectory *r, hy_run *run) {
   const hyla_problem *p = d->problem;
   const hy_segment *s = &p->segment[d->segment];
-  const hy_adjoint *a = r ? hy_trajectory_adjoint(r, s) : NULL;
+  int n = hy_layout_bind(&p->state_layout, d->out, 0, d->state);
+  const hy_adjoint *a = r ? hy_trajectory_keep(r, p, s, d->t, d->state, d->out + n) : NULL;
   hyla_program *program = a && a->step ? a->step : s->step;
   int status = hy_driver_bind(d, program, d->in, 0, d->state);
   if (status < 0) return status;
-  int n = hy_layout_bind(&p->state_layout, d->out, 0, d->state);
-  if (a) hy_trajectory_keep(r, p, s, d->t, d->state, d->out + n);
   status = run(program, d->in, d->out);
   if (!status) hy_driver_seek(d, d->t + 1);
   return status;

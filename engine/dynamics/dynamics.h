@@ -40,6 +40,7 @@ typedef struct hy_segment {
   hy_ref *next;
   hyla_program *step;
   hy_adjoint lean, rich;        /* from states alone; with residuals (rich.vjp NULL: none pay) */
+  double gain;                  /* what residuals save an adjoint step, in steps forward: estimated from the graph */
   struct hy_momentum *momentum; /* its parts, where it was declared to be momentum; momentum.h */
 } hy_segment;
 
@@ -96,10 +97,14 @@ int hy_problem_differentiate(hyla_problem *p);
 int hy_problem_check_paths(const hyla_problem *p);
 size_t hy_residual_bytes(const hy_adjoint *a, int i);
 size_t hy_problem_slot_bytes(const hyla_problem *p, bool rich); /* of one step of the trajectory */
+bool hy_problem_has_residuals(const hyla_problem *p);
+double hy_problem_residual_gain(const hyla_problem *p); /* mean over the steps, in steps forward */
 
 /* ---- residual.c ---- */
-/* The step's values to store for the adjoint program of these outputs: how many, and *residual (hy_free) when any. */
-int hy_choose_residuals(const hyla_problem *p, const hy_segment *s, int n_out, const hy_ref *out, hy_ref **residual);
+/* The step's values to store for the adjoint program of these outputs: how many, and *residual (hy_free) when any; *gain
+ * is what they save, as in hy_segment. */
+int hy_choose_residuals(const hyla_problem *p, const hy_segment *s, int n_out, const hy_ref *out, hy_ref **residual,
+                        double *gain);
 
 /* ---- tangent.c: k tangents on one primal ---- */
 typedef struct hy_tangent {
@@ -117,29 +122,74 @@ size_t hy_tangent_bytes(const hy_tangent *f);
 
 typedef struct hy_driver hy_driver;
 
-/* ---- checkpoint.c: whole states at some steps, by the binomial schedule ---- */
+typedef struct hy_trajectory hy_trajectory;
+
+/* ---- schedule.c: which states and records a trajectory that does not fit is made again from ---- */
+/* Steps forward that l steps back take with s states at hand, the first included, and k records. */
+double hy_schedule_steps(double l, double s, double k);
+/* From the state a stretch of l steps begins with to the next that is to be held; INFINITY: none is. */
+double hy_schedule_distance(double l, double s, double k);
+typedef struct hy_schedule_room {
+  double steps;         /* to be taken back */
+  double free;          /* 1: the state they begin with takes no room; else 0 */
+  double bytes;         /* there are */
+  double state, record; /* bytes of one; record 0: none are to be kept */
+  double gain;          /* steps forward that a record saves its adjoint step beyond what a state does */
+} hy_schedule_room;
+typedef struct hy_allotment {
+  double states, records;
+  double cost; /* steps forward, less what records save */
+} hy_allotment;
+/* The cheapest split of the bytes into states and records. */
+hy_allotment hy_schedule_choose(const hy_schedule_room *m);
+
+/* ---- checkpoint.c: whole states at some steps ---- */
 typedef struct hy_checkpoints {
   double origin;      /* where training starts: this state can be made again */
-  double first, last; /* the sweep goes from s_last back to s_first */
+  double first;       /* the sweep goes back to s_first */
+  double end;         /* the stretch that is gone over ends there: its last adjoint step is that from s_end-1 */
   size_t n, room;     /* states held, and how many can be */
+  double records;     /* steps before s_end-1 that are recorded where there are as many */
   size_t each, bytes; /* of a state; of all there is: one block that begins at `work` */
   char *work, *slot;  /* the state that goes from checkpoint to checkpoint; those held */
   double *at;         /* [room] steps of those held, ascending */
   double work_t;      /* step of the work state; -1: it holds none */
-  double goal;        /* where training leaves the next one */
+  double goal;        /* where the next one is left */
   char *reached;
   double replayed; /* steps taken again so far */
 } hy_checkpoints;
-/* Steps forward that l steps back take with s states at hand, the first included; see checkpoint.c. */
-double hy_checkpoint_steps(double l, double s);
 size_t hy_checkpoints_bytes(const hyla_problem *p, double room);
-int hy_checkpoints_open(hy_checkpoints *c, const hy_driver *d, double first, double room);
+int hy_checkpoints_open(hy_checkpoints *c, const hy_driver *d, double first, double room, double records);
 void hy_checkpoints_close(hy_checkpoints *c);
-void hy_checkpoints_pass(hy_checkpoints *c, double t, const char *state); /* training stands at s_t */
-/* Makes s_t, first <= t < last, and leaves it at c->reached until the next call. Serves a sweep with falling t; in any
- * other order it takes more steps. d: whose hyperparameters and streams; its own state stays. HYLA_EINTR: calling again
- * goes on. */
-int hy_checkpoints_reach(hy_checkpoints *c, const hy_driver *d, double t);
+/* Training, or the work state, stands at s_t. True: the step from there is to be recorded. */
+bool hy_checkpoints_pass(hy_checkpoints *c, double t, const char *state);
+/* Makes s_t, first <= t < T, and leaves it at `reached` until the next call, unless the records hold what is read of it.
+ * Serves a sweep with falling t; in any other order it takes more steps. d: whose hyperparameters and streams; its own
+ * state stays. HYLA_EINTR: calling again goes on. */
+int hy_checkpoints_reach(hy_trajectory *r, const hy_driver *d, double t);
+
+/* ---- record.c: what adjoint steps read of the steps of a stretch ---- */
+typedef struct hy_records {
+  double room, rich; /* how many, and how many of these, the last of a stretch, have residuals */
+  double bytes;
+  size_t each, each_rich; /* bytes of one, of one with residuals */
+  char *slot;
+  double end;      /* of the stretch: the last record is that of s_end-1 */
+  double from, to; /* those of s_from .. s_to-1 are held */
+} hy_records;
+double hy_records_bytes(const hyla_problem *p, double room, double rich);
+int hy_records_open(hy_records *r, const hyla_problem *p, double room, double rich);
+void hy_records_close(hy_records *r);
+void hy_records_begin(hy_records *r, double end); /* a stretch: none is held yet */
+static inline bool hy_records_hold(const hy_records *r, double t) { return t >= r->from && t < r->to; }
+/* The adjoint of the step from s_t that its record is, or will be, for. */
+const hy_adjoint *hy_records_adjoint(const hy_records *r, const hy_segment *s, double t);
+/* Stores the states that the adjoint reads, and binds at residual[0..] where the step is to leave the rest. */
+const hy_adjoint *hy_records_put(hy_records *r, const hyla_problem *p, const hy_segment *s, double t, const char *state,
+                                 char **residual);
+/* Binds what is held of step t: stored states over in[0..], residuals at residual[0..]. */
+void hy_records_bind(const hy_records *r, const hyla_problem *p, const hy_segment *s, double t, char **in,
+                     char **residual);
 
 /* ---- stationary.c: the programs of the implicit hypergradient, at a state where training stands still ---- */
 typedef struct hy_stationary {
@@ -160,24 +210,28 @@ size_t hy_stationary_bytes(const hy_stationary *at);
 
 /* ---- trajectory.c: what the adjoint steps read of every step ---- */
 typedef struct hy_trajectory_plan {
-  bool rich;          /* of every step, with residuals */
-  double checkpoints; /* whole states instead of every step's slot; 0: none */
+  bool work;            /* not every step is recorded: a work state takes some again, from checkpoints */
+  double checkpoints;   /* whole states */
+  double records, rich; /* at a time, and how many of these have residuals */
+  double extra;         /* steps taken again */
+  double cost;          /* with `work`: as of hy_allotment */
   double bytes;
 } hy_trajectory_plan;
-typedef struct hy_trajectory {
+struct hy_trajectory {
   hy_trajectory_plan plan;
-  double first; /* steps before it are not kept */
-  char *slot;
-  size_t slot_bytes;
   hy_checkpoints checkpoints;
-} hy_trajectory;
-/* How the steps after `first` are stored in `budget` bytes (as of hy_memory_allowed; `own` are held already): all with
- * residuals, all, or checkpoints. Without a budget residuals take at most half a GiB. HYLA_ENOMEM names what is needed and
- * what there is. */
-int hy_trajectory_choose(const hyla_problem *p, double first, double budget, double own, hy_trajectory_plan *out);
+  hy_records records;
+};
+/* How the steps after `first` are stored in `budget` bytes (as of hy_memory_allowed; `own` are held already), where
+ * training starts at `origin`: a function of sizes alone. Everything that is read of them where that fits, with residuals
+ * for as many as fit, too; else checkpoints and records. Without a budget residuals are all stored or none, and take at
+ * most half a GiB or half as much as the states. HYLA_ENOMEM names what is needed and what there is. */
+int hy_trajectory_choose(const hyla_problem *p, double first, double origin, double budget, double own,
+                         hy_trajectory_plan *out);
 int hy_trajectory_open(hy_trajectory *r, const hy_driver *d, double first, double budget);
 void hy_trajectory_close(hy_trajectory *r);
-const hy_adjoint *hy_trajectory_adjoint(const hy_trajectory *r, const hy_segment *s);
+/* The adjoint of the step from s_t, which has been reached. */
+const hy_adjoint *hy_trajectory_adjoint(const hy_trajectory *r, const hy_segment *s, double t);
 /* Sees to it that what the adjoint of the step after s_t reads is there. */
 int hy_trajectory_reach(hy_trajectory *r, const hy_driver *d, double t);
 
@@ -234,9 +288,10 @@ int hy_driver_bind(hy_driver *d, const hyla_program *program, char **in, int n, 
 /* The same, streams of step t (what outer and init programs read: those of the last step). */
 int hy_driver_bind_at(hy_driver *d, const hyla_program *program, double t, char **in, int n, const char *state);
 int hy_layout_bind(const hy_layout *l, char **in, int n, const char *data);
-/* Stores the states of step t that its adjoint reads, and binds at residual[0..] where the step is to leave the rest. */
-void hy_trajectory_keep(hy_trajectory *r, const hyla_problem *p, const hy_segment *s, double t, const char *state,
-                        char **residual);
+/* The step from s_t is about to be taken. The adjoint that it is recorded for, with the place of its residuals bound at
+ * residual[0..]; NULL: it is not recorded. */
+const hy_adjoint *hy_trajectory_keep(hy_trajectory *r, const hyla_problem *p, const hy_segment *s, double t,
+                                     const char *state, char **residual);
 /* Binds what the trajectory holds of step t: stored states over in[0..], residuals at residual[0..]. */
 void hy_trajectory_bind(const hy_trajectory *r, const hyla_problem *p, const hy_segment *s, double t, char **in,
                         char **residual);

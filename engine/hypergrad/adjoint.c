@@ -30,7 +30,7 @@ int hy_step_adjoint(hyla_method *m, double t, const char *state, const hy_trajec
   const hyla_problem *p = d->problem;
   hy_driver_seek(&at, t - 1);
   const hy_segment *s = &p->segment[at.segment];
-  hyla_program *vjp = stored ? hy_trajectory_adjoint(stored, s)->vjp : s->lean.vjp;
+  hyla_program *vjp = stored ? hy_trajectory_adjoint(stored, s, t - 1)->vjp : s->lean.vjp;
   int n = hy_driver_bind(&at, vjp, d->in, 0, state);
   if (n < 0) return n;
   n = hy_layout_bind(&p->hyper_layout, d->in, hy_layout_bind(&p->state_layout, d->in, n, alpha), m->g);

@@ -105,17 +105,15 @@ static int cost(const hyla_method *m, hyla_cost *out) {
   const reverse *r = (const reverse *)m;
   const hy_driver *d = &m->driver;
   hy_trajectory_plan plan = r->trajectory.plan;
-  double ends = first(r), T = hyla_method_steps(m), back = T - ends;
-  int status = d->started ? 0 : hy_trajectory_choose(d->problem, ends, r->memory, plan.bytes, &plan);
+  double ends = first(r), T = hyla_method_steps(m);
+  int status = d->started ? 0 : hy_trajectory_choose(d->problem, ends, d->origin, r->memory, plan.bytes, &plan);
   if (status) return status;
-  double states = plan.checkpoints + (ends == d->origin); /* the first state can be made again */
-  double extra = plan.checkpoints ? hy_checkpoint_steps(back, states) + 1 - back : 0;
-  *out = (hyla_cost){.steps = T - d->origin + extra,
-                     .extra = extra,
+  *out = (hyla_cost){.steps = T - d->origin + plan.extra,
+                     .extra = plan.extra,
                      .taken = d->t - d->origin + r->trajectory.checkpoints.replayed,
                      .checkpoints = plan.checkpoints,
                      .bytes = plan.bytes,
-                     .residuals = plan.rich};
+                     .residuals = plan.rich > 0};
   return 0;
 }
 

@@ -49,8 +49,9 @@ end
 local function budget(kind, memory) return memory and method.bytes(kind .. ": memory", memory) or 0 end
 
 --- Reverse-HG (Franceschi et al. 2017, Algorithm 1): stores the trajectory, time independent of the number of
--- hyperparameters. Where the trajectory does not fit, it stores whole states at some steps and takes those between them
--- again (Griewank and Walther 2000): the same bits, in more time; `p:cost()` tells how much.
+-- hyperparameters. Where the trajectory does not fit, it stores whole states at some steps (Griewank and Walther 2000)
+-- and what the way back reads of as many steps as fit beside them, and takes the others again: the same bits, in more
+-- time; `p:cost()` tells how much.
 -- @tparam[opt] table given { memory = bytes, or "700M", that the trajectory may take, two states at least; otherwise
 --   what the memory limit leaves or, without one, three quarters of the machine's memory.
 --   truncate = K: only the last K steps are swept back, and what came before counts as constant: memory for K steps,

@@ -192,7 +192,12 @@ describe("checkpointed Reverse-HG", function()
       for _, c in ipairs { 1, 3, 6 } do
         local g, cost = run(p, hyla.reverse { memory = budget(p, c) }, 7)
         assert.same(stored, g)
-        assert.same({ c, theory(23, c + 1), theory(23, c + 1) }, { cost.checkpoints, cost.taken, cost.steps })
+        assert.equal(cost.steps, cost.taken)
+        if unrolled.whole_states[name] then
+          assert.same({ c, theory(23, c + 1) }, { cost.checkpoints, cost.taken })
+        else
+          assert.is_true(cost.taken <= theory(23, c + 1))   -- records take less than states
+        end
       end
       assert.same(stored, (run(p, hyla.reverse { truncate = 23 }, 7)))
       local last = run(p, hyla.reverse { truncate = 9 }, 7)
@@ -319,7 +324,9 @@ describe("the cost of a hypergradient", function()
 
   it("is one line of text", function()
     local q = hyla.problem(unrolled.problems["gradient descent"](100))
-    assert.equal("100 steps forward; 12.5 KiB stored, residuals included", tostring(q:cost()))
+    assert.equal("100 steps forward; 6.25 KiB stored", tostring(q:cost()))
+    q = hyla.problem(unrolled.problems["softmax regression in stretches"](100))
+    assert.matches("^100 steps forward; [%d.]+ KiB stored, residuals included$", tostring(q:cost()))
     q = small(100)
     q.method = hyla.reverse { memory = 64 + 4 * 72 }
     assert.equal("317 steps forward, 217 of them taken again; 352 bytes stored, 4 checkpoints", tostring(q:cost()))

@@ -67,8 +67,9 @@ describe("truncated Reverse-HG", function()
         for i = 1, r - 1 do binomial = binomial * (c + 1 + i) / i end
         local g, cost = run(p, hyla.reverse { truncate = K, memory = budget(p, c) })
         assert.same(stored, g)
-        assert.equal(c, cost.checkpoints)
-        assert.equal(r * K - binomial + 1 - K, cost.extra)
+        local most = r * K - binomial + 1 - K
+        if unrolled.whole_states[name] then assert.same({ c, most }, { cost.checkpoints, cost.extra }) end
+        assert.is_true(cost.extra <= most)   -- records take less than states
         assert.same({ T + cost.extra, T + cost.extra }, { cost.steps, cost.taken })
       end
     end)

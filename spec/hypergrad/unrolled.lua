@@ -53,6 +53,10 @@ unrolled.problems = {
   end,
 }
 
+--- Those whose adjoint steps read all of a state: nothing smaller is worth storing.
+unrolled.whole_states = { ["gradient descent"] = true, ["momentum from a learned start"] = true,
+  ["adam in float32"] = true }
+
 --- Bytes of a problem's state.
 function unrolled.state_bytes(p)
   local bytes = 0

@@ -163,7 +163,7 @@ describe("the dynamics", function()
 
   it("gives the same hypergradient from states alone as with residuals, bit for bit", function()
     local g = builder.new()
-    local n, k, m, T = 400, 200, 5, 6
+    local n, k, m, T = 400, 300, 5, 6
     local X, Y = g:constant(builder.make({ n, k }, draw)), g:constant(builder.make({ n, m }, draw))
     local W, h = g:input(builder.make({ k, m }, draw)), g:input(builder.make({ n, 1 }, draw), "h")
     local p_ = g:apply("softmax", { v = { 1 } }, g:apply("matmul", { v = { 0, 0 } }, X, W))
@@ -184,19 +184,19 @@ describe("the dynamics", function()
 
   it("keeps the bits with residuals where the value they store was computed in another layout", function()
     local g = builder.new()
-    local X, W, h = g:constant(builder.make({ 400, 200 }, draw)), g:input(builder.make({ 70, 200 }, draw)),
+    local X, W, h = g:constant(builder.make({ 400, 300 }, draw)), g:input(builder.make({ 70, 300 }, draw)),
       g:input(builder.make({ 70, 5 }, draw), "h")
     local P = g:apply("softmax", { v = { 0 } }, g:apply("matmul", { v = { 0, 1 } }, W, X)) -- [70, 400]
     local Q = g:apply("matmul", { v = { 1, 0 } }, P, h) -- [400, 5]
     local pull = g:apply("reshape", { v = { 1, 1 } }, total(g, Q))
-    local step = g:apply("mul", nil, W, g:apply("expand", { v = { 70, 200 } }, g:apply("tanh", nil, pull)))
-    local d = { g = g, hypers = { h }, states = { { W, g:constant(builder.make({ 70, 200 }, draw)) } },
+    local step = g:apply("mul", nil, W, g:apply("expand", { v = { 70, 300 } }, g:apply("tanh", nil, pull)))
+    local d = { g = g, hypers = { h }, states = { { W, g:constant(builder.make({ 70, 300 }, draw)) } },
       segments = { { 3, next = { step } } },
       outer = total(g, W) }
     local lambda = builder.make({ 70, 5 }, function() return 0.1 * draw() end)
     local p = problem(d)
     local _, with = reverse(p, { lambda })
-    local _, without = reverse(p, { lambda }, 3 * 70 * 200 * 8)
+    local _, without = reverse(p, { lambda }, 3 * 70 * 300 * 8)
     assert.same(with[1]:totable(), without[1]:totable())
   end)
 
