@@ -142,6 +142,21 @@ static int lower_rows(hy_plan *p, hy_ref r, hy_view A, hy_view B, hy_sparse *spa
   return status;
 }
 
+int hy_lower_join(hy_plan *p, hy_ref r, int64_t rows, int64_t row, hy_view *out) {
+  hy_view parts = hy_view_of(p, p->n_item - 1);
+  int64_t n = p->item[parts.item].rows;
+  hy_item *it = product_item(p, r, run_join, "join", rows, row, HY_ROWS);
+  if (!it) return HYLA_ENOMEM;
+  it->map = hy_kernel_map(HY_OP_add, it->shape.dtype);
+  it->whole = 1;
+  it->p[0] = n;
+  it->p[1] = rows * row;
+  it->flops = (double)(n * rows * row);
+  int status = hy_item_reads(it, &parts);
+  *out = hy_view_of(p, p->n_item - 1);
+  return status;
+}
+
 /* The same by rows, from X whole. */
 static int lower_gram_rows(hy_plan *p, hy_ref r, hy_view X, hy_view G, hy_view *out) {
   int64_t k = X.dim[0], n = X.dim[1], m = G.dim[1];
@@ -180,16 +195,7 @@ static int lower_gram(hy_plan *p, hy_ref r, hy_view X, hy_view G, hy_sparse *spa
   it->flops = 2.0 * (double)n * (double)k * (double)m;
   status = hy_item_reads(it, &X);
   if (!status) status = hy_item_reads(it, &G);
-  hy_view parts = hy_view_of(p, p->n_item - 1);
-  if (status || !(it = product_item(p, r, run_join, "join", n, m, HY_ROWS))) return status ? status : HYLA_ENOMEM;
-  it->map = hy_kernel_map(HY_OP_add, it->shape.dtype);
-  it->whole = 1;
-  it->p[0] = chunks.n;
-  it->p[1] = n * m;
-  it->flops = (double)(chunks.n * n * m);
-  status = hy_item_reads(it, &parts);
-  *out = hy_view_of(p, p->n_item - 1);
-  return status;
+  return status ? status : hy_lower_join(p, r, n, m, out);
 }
 
 /* Dot products, of which each ends in a sum over the lanes of a register, against panels, which leave lanes idle where

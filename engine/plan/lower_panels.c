@@ -1,5 +1,7 @@
-/* Products on packed panels, in one of two forms. Both give each element the same running sum, so the choice is free:
+/* Products on packed panels, in one of three forms. The last two give each element the same running sum:
  *
+ *   parts    X' Y with k long beside both sides of the result: partial sums over chunks of the rows of X and Y, which go
+ *            with what makes these rows
  *   rows     the right factor is small beside the left one, or beside the result: it is packed whole, by an item of its
  *            own that all products by it share; then the result comes row by row, and what follows can go with it
  *   strips   else: a strip of columns of the right factor is packed by the thread that takes it, and all rows of the left
@@ -9,6 +11,7 @@
 
 enum { STRIP_BYTES = 512 << 10 }; /* of a packed strip: a part of a second-level cache */
 enum { MOST_STRIPS = 32 };
+enum { PART_BYTES = 1 << 20 };         /* of all partial sums */
 enum { TINY = 2048 };                  /* elements of a factor that is packed anew for each block: no phase for that */
 enum { WORTH = 64 };                   /* rows that a packed factor, which may not fit a near cache, is fetched for */
 static const double strip_flops = 4e6; /* of a strip, at least */
@@ -42,6 +45,16 @@ static int run_rows(const hy_item *it, const hy_block *b) {
   if (it->room) pack(it, 1, hy_operand(it, b, 1, 0), n, k, 0, n, it->flag[1], panels);
   hy_kernel_panels_product(b->hi - b->lo, n, k, hy_result(it, b, b->lo), n, x, leading(&it->in[0]), turned, panels,
                            it->shape.dtype);
+  return 0;
+}
+
+/* A whole chunk. p: n, m */
+static int run_parts(const hy_item *it, const hy_block *b) {
+  int64_t n = it->p[0], m = it->p[1], k = b->hi - b->lo;
+  char *panels = b->scratch + it->room_at;
+  pack(it, 1, hy_operand(it, b, 1, b->lo), n, k, 0, n, false, panels);
+  hy_kernel_panels_product(m, n, k, hy_item_base(b, it) + (size_t)b->chunk * (size_t)(n * m) * it->element, n,
+                           hy_operand(it, b, 0, b->lo), leading(&it->in[0]), true, panels, it->shape.dtype);
   return 0;
 }
 
@@ -131,9 +144,33 @@ static int lower_panel_strips(hy_plan *p, hy_ref r, const hy_view *x, bool tx, c
   return status ? status : hy_item_reads(it, y);
 }
 
+static int lower_panel_parts(hy_plan *p, hy_ref r, const hy_view *x, const hy_view *y, int64_t k) {
+  const hyla_shape *s = &p->graph->node[r].shape;
+  int64_t m = s->dim[0], n = s->dim[1];
+  hy_chunks chunks = hy_chunks_of(k);
+  hyla_shape parts = {.dtype = s->dtype, .rank = 2, .dim = {chunks.n, (int32_t)(m * n)}};
+  hy_item *it = hy_item_new(p, run_parts, "matmul in parts", &parts, HY_PARTS);
+  if (!it) return HYLA_ENOMEM;
+  it->node = r;
+  it->extent = k;
+  it->whole_chunk = true;
+  it->p[0] = n;
+  it->p[1] = m;
+  it->room = panels_bytes(n, chunks.size, s->dtype);
+  it->flops = 2.0 * (double)m * (double)n * (double)k;
+  int status = hy_item_reads(it, x);
+  if (!status) status = hy_item_reads(it, y);
+  hy_view out;
+  if (!status) status = hy_lower_join(p, r, m, n, &out);
+  if (!status) p->view[r] = out;
+  return status;
+}
+
 int hy_lower_panels(hy_plan *p, hy_ref r, const hy_view *x, bool tx, const hy_view *y, bool ty) {
   const hyla_shape *s = &p->graph->node[r].shape;
   int64_t m = s->dim[0], n = s->dim[1], k = x->dim[tx ? 0 : 1];
+  double parts = (double)hy_chunks_of(k).n * (double)m * (double)n * (double)hy_dtype_size(s->dtype);
+  if (tx && !ty && k >= 4 * m && k >= 4 * n && parts <= PART_BYTES) return lower_panel_parts(p, r, x, y, k);
   int status = k < m || n < m ? lower_panel_rows(p, r, x, tx, y, ty, k) : lower_panel_strips(p, r, x, tx, y, ty, k);
   p->view[r] = hy_view_of(p, p->n_item - 1);
   return status;

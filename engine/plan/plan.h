@@ -156,6 +156,9 @@ hy_lowering hy_lower_leaf, hy_lower_alias, hy_lower_map, hy_lower_cast, hy_lower
     hy_lower_softmax, hy_lower_argmax, hy_lower_matmul, hy_lower_gather, hy_lower_scatter_add, hy_lower_take_along,
     hy_lower_put_along, hy_lower_one_hot;
 
+/* The partial sums that the last item leaves become their sum, a matrix, joined in order (lower_matmul.c). */
+int hy_lower_join(hy_plan *p, hy_ref r, int64_t rows, int64_t row, hy_view *out);
+
 /* ---- packs.c ---- */
 int hy_pack_sparse(hy_plan *p, const hy_view *v,
                    hy_sparse **out);                  /* of a matrix; NULL where it is no sparse constant */
