@@ -1,7 +1,8 @@
 --- Data sets by name, or from tensors of one's own: `hyla.data("mnist", { part = "test" })`, `hyla.data { x = , y = }`.
 --
 -- By name: what a descriptor in datasets/ (or a folder of HYLA_DATASETS) says. Options of `digits`: n (20,000) and
--- seed (1); of `words`: n (6,000) and seed (1); of `mnist`: part ("train", or "test").
+-- seed (1); of `words`, `tasks10` and `tasks100`: n (6,000) and seed (1); of `mnist`, `cifar10` and `cifar100`: part
+-- ("train", or "test"). A descriptor of format `npy` names pairs of .npy files (docs/data.md).
 --
 -- From tensors: x [n, ...] of float32 or float64, y [n] int32 labels 0, 1, ..., each a tensor, a Lua table or the path
 -- of a .npy file; optional: name, classes (the largest label + 1), names (of the classes), image (its sides).
@@ -49,10 +50,13 @@ local function named(name, given)
   local format = formats[d.format]
   if not format then site.fail("data: %s: unknown format '%s'", d.path, d.format) end
   local o = options.read(("data '%s'"):format(name), given, format.options)
-  local x, y, label_source = format.read(d, o)
+  local x, y, label_source, more = format.read(d, o)
   if not x then site.fail("data: %s", y) end
+  more = more or {}
+  if more.source then check_finite(x, more.source) end
   check_labels(y, #d.classes, label_source)
-  return dataset.new { x = x, y = y, name = name, classes = #d.classes, names = d.classes, image = d.image }
+  return dataset.new { x = x, y = y, name = name, classes = #d.classes, names = d.classes, image = d.image,
+    groups = more.groups or d.groups }
 end
 
 -- A tensor from what a user gave: itself, a Lua table, or a .npy file's path. Also what messages call it.
