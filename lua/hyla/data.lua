@@ -1,7 +1,8 @@
 --- Data sets by name, or from tensors of one's own: `hyla.data("mnist", { part = "test" })`, `hyla.data { x = , y = }`.
 --
 -- By name: what a descriptor in datasets/ (or a folder of HYLA_DATASETS) says. Options of `digits`: n (20,000) and
--- seed (1); of `words`: n (6,000) and seed (1); of `mnist`: part ("train", or "test").
+-- seed (1); of `words`, `tasks10` and `tasks100`: n (6,000) and seed (1); of `mnist`, `cifar10` and `cifar100`: part
+-- ("train", or "test"). A descriptor of format `npy` names pairs of .npy files (docs/data.md).
 --
 -- Speech comes in three parts, train, valid and test, of frames in context (hyla.data.speech.frames). Options of
 -- `syllables`: n (300) utterances and seed (1); of `speech_digits`: seed (1) and states (6) of a digit; of all, and of
@@ -57,10 +58,13 @@ local function named(name, given)
     local parts, words = format.corpus(d, o)
     return parts or site.fail("data: %s", words)
   end
-  local x, y, label_source = format.read(d, o)
+  local x, y, label_source, more = format.read(d, o)
   if not x then site.fail("data: %s", y) end
+  more = more or {}
+  if more.source then check_finite(x, more.source) end
   check_labels(y, #d.classes, label_source)
-  return dataset.new { x = x, y = y, name = name, classes = #d.classes, names = d.classes, image = d.image }
+  return dataset.new { x = x, y = y, name = name, classes = #d.classes, names = d.classes, image = d.image,
+    groups = more.groups or d.groups }
 end
 
 -- A tensor from what a user gave: itself, a Lua table, or a .npy file's path. Also what messages call it.

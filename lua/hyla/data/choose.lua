@@ -89,6 +89,41 @@ function choose.strata(label, n, classes, sizes, order)
   return parts
 end
 
+--- Parts with the same number of examples of every class, and what is left of the whole.
+-- @tparam cdata label int32_t[n]
+-- @tparam number n examples
+-- @tparam number classes
+-- @tparam {number,...} counts examples a class of each part
+-- @tparam cdata order int32_t[n]; examples of one class are dealt out, and stand in a part, in this order
+-- @treturn {table,...} { index = int32_t array, n = } for each part, the rest last; or nil, the first class (from 0)
+--   that has too few, and how many it has
+function choose.by_class(label, n, classes, counts, order)
+  local parts, have, total = {}, {}, 0
+  for p, count in ipairs(counts) do
+    parts[p], total = { index = ffi.new("int32_t[?]", count * classes), n = 0 }, total + count
+  end
+  local rest = { index = ffi.new("int32_t[?]", n), n = 0 }
+  for class = 0, classes - 1 do have[class] = 0 end
+  for k = 0, n - 1 do
+    local i = order[k]
+    local nth, to = have[label[i]], rest
+    have[label[i]] = nth + 1
+    for p, count in ipairs(counts) do
+      if nth < count then
+        to = parts[p]
+        break
+      end
+      nth = nth - count
+    end
+    to.index[to.n], to.n = i, to.n + 1
+  end
+  for class = 0, classes - 1 do
+    if have[class] < total then return nil, class, have[class] end
+  end
+  parts[#parts + 1] = rest
+  return parts
+end
+
 local function is_mask(values, n, from_tensor)
   if type(values[1]) == "boolean" then return true end
   if not from_tensor or #values ~= n then return false end

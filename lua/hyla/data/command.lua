@@ -31,7 +31,7 @@ local function state(d)
   if #d.files == 0 then return "built in" end
   local missing, folder = 0, nil
   for _, file in ipairs(d.files) do
-    local path = files.find(d.name, file.name)
+    local path = files.find(d, file.name)
     if not path then missing = missing + 1 end
     folder = folder or path and path:match "^(.*)/"
   end
@@ -83,7 +83,7 @@ end
 
 -- A file that is there already and right, or false; one that is wrong is put aside, so that it hides no new one.
 local function present(d, file, out)
-  local path = files.find(d.name, file.name)
+  local path = files.find(d, file.name)
   if not path then return false end
   local right, problem = files.verify(path, file)
   if right then return path end
@@ -160,10 +160,14 @@ function command.check(name, out, err)
   if #d.files == 0 then out(("%s is built in: there is nothing to check"):format(name)) end
   local code = DONE
   for _, file in ipairs(d.files) do
-    local path, problem = files.find(d.name, file.name)
+    local path, problem = files.find(d, file.name)
     local right
     if path then right, problem = files.verify(path, file) end
-    if right then out(("%s: right"):format(path)) else err("hyla data: " .. problem) end
+    if right then
+      out(("%s: %s"):format(path, file.sha256 and "right" or "is here; its descriptor has no checksum"))
+    else
+      err("hyla data: " .. problem)
+    end
     code = right and code or FAILED
   end
   return code

@@ -1,8 +1,9 @@
 --- A data set: examples in rows, one label each. Values never change; every method returns a new set.
 --
 -- Fields: x (float32 [n, width]; float64 after `to`), y (int32 [n], labels 0 .. classes-1), size (n), width, classes,
--- name, names (of the classes, or nil), image ({ height, width } of a row seen as a picture, or nil), corrupted (int32
--- [n], 1 where `corrupt_labels` replaced the label; nil before). Tensors are contiguous.
+-- name, names (of the classes, or nil), groups (a whole number for each class, alike for classes that are known to
+-- belong together, or nil), image ({ height, width } of a row seen as a picture, or nil), corrupted (int32 [n], 1 where
+-- `corrupt_labels` replaced the label; nil before). Tensors are contiguous.
 -- @module hyla.data.dataset
 local ffi = require "ffi"
 local choose = require "hyla.data.choose"
@@ -20,11 +21,15 @@ Dataset.__index = Dataset
 -- The columns that have one row an example and so follow it everywhere.
 local COLUMNS = { "x", "y", "corrupted" }
 
+-- What is said of the set as a whole.
+local ABOUT = { "name", "classes", "names", "groups", "image" }
+
 --- Makes a data set from checked, contiguous tensors.
--- @tparam table fields x, y, name, classes; optional: names, image, corrupted
+-- @tparam table fields x, y, name, classes; optional: names, groups, image, corrupted
 -- @treturn Dataset
 local function new(fields)
-  local set = { name = fields.name, classes = fields.classes, names = fields.names, image = fields.image }
+  local set = {}
+  for _, field in ipairs(ABOUT) do set[field] = fields[field] end
   for _, column in ipairs(COLUMNS) do set[column] = fields[column] end
   set.size, set.width = fields.x.shape[1], fields.x.width
   return setmetatable(set, Dataset)
@@ -35,7 +40,8 @@ local function is(value) return getmetatable(value) == Dataset end
 
 -- A set like another with other columns: transform(tensor or nil, name of the column) gives each.
 local function with(set, transform)
-  local fields = { name = set.name, classes = set.classes, names = set.names, image = set.image }
+  local fields = {}
+  for _, field in ipairs(ABOUT) do fields[field] = set[field] end
   for _, column in ipairs(COLUMNS) do fields[column] = transform(set[column], column) end
   return new(fields)
 end
@@ -99,6 +105,60 @@ function Dataset:split(sizes, seed, given)
     start = start + n
   end
   return unpack(parts)
+end
+
+local function check_counts(counts)
+  if type(counts) ~= "table" or #counts == 0 then
+    site.fail("split_by_class: expected a list of examples a class, { 5, 5 }, got %s", tostring(counts))
+  end
+  for k, n in ipairs(counts) do
+    if not (whole(n) and n >= 1) then
+      site.fail("split_by_class: count %d: expected a whole number >= 1, got %s", k, tostring(n))
+    end
+  end
+end
+
+--- What a message calls a class.
+-- @tparam number class from 0
+-- @treturn string
+function Dataset:class_text(class)
+  return self.names and ("class %d (%s)"):format(class, self.names[class + 1]) or ("class %d"):format(class)
+end
+
+--- Disjoint random parts that have the same number of examples of every class.
+-- @tparam {number,...} counts examples a class of each part
+-- @tparam number seed whole, >= 0
+-- @treturn Dataset one value for each count, then one with all other examples, or nil where none is left; a class with
+--   too few examples is an error
+function Dataset:split_by_class(counts, seed)
+  check_counts(counts)
+  check_seed("split_by_class", seed)
+  local chosen, class, have = choose.by_class(pointer(self.y, "const int32_t *"), self.size, self.classes, counts,
+    choose.order(self.size, seed))
+  if not chosen then
+    site.fail("split_by_class: expected %s examples of every class, %s of '%s' has %d", table.concat(counts, " + "),
+      self:class_text(class), self.name, have)
+  end
+  local parts = {}
+  for p, part in ipairs(chosen) do parts[p] = part.n > 0 and pick(self, part.index, part.n) or nil end
+  return unpack(parts, 1, #chosen)
+end
+
+--- A copy whose features are other ones, such as normalised features.
+-- @tparam tensor x [n, width'], float32 or float64, finite
+-- @treturn Dataset without `image` where the width differs
+function Dataset:with_features(x)
+  if not tensor.is(x) or x.rank ~= 2 or x.dtype == "int32" or x.shape[1] ~= self.size then
+    site.fail("with_features: expected real numbers [%d, width], got %s", self.size,
+      tensor.is(x) and ("%s [%s]"):format(x.dtype, table.concat(x.shape, ", ")) or "a " .. type(x))
+  end
+  local finite, at = x:is_finite()
+  if not finite then
+    site.fail("with_features: row %d of '%s' is not finite", math.ceil(at / x.width), self.name)
+  end
+  local set = with(self, function(t, column) return column == "x" and x:contiguous() or t end)
+  if x.width ~= self.width then set.image = nil end
+  return set
 end
 
 --- A copy in which exactly round(fraction * n) labels are replaced, each by one of the other classes, uniformly.

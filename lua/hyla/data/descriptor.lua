@@ -7,9 +7,10 @@ local yaml = require "hyla.yaml"
 local descriptor = {}
 
 -- One file of a set. `sha256` and `bytes` are of its unpacked contents: the same contents circulate in differently
--- compressed files. With `packed` mirrors have it as NAME.gz; here it may be either.
-local file_type = yaml.map({ name = "text", bytes = "integer", sha256 = "text", shape = yaml.list "integer" },
-                           { packed = "boolean" })
+-- compressed files. With `packed` mirrors have it as NAME.gz; here it may be either. A name that ends in .gz is that of
+-- the packed file itself. Files that are not fetched need neither; formats whose files have no header need shapes.
+local file_type = yaml.map({ name = "text" },
+                           { bytes = "integer", sha256 = "text", shape = yaml.list "integer", packed = "boolean" })
 -- A part of a set: which files are its examples and its labels.
 local part_type = yaml.map { name = "text", x = "text", y = "text" }
 
@@ -21,6 +22,8 @@ local document_type = yaml.map({
   image = yaml.list "integer",                 -- height, width; or
   features = "integer",                        -- how many, of examples that are no pictures
   rate = "integer",                            -- of speech: samples a second
+  groups = yaml.list "integer",                -- of each class: alike for classes that belong together
+  folder = "text",                             -- where its files are, if in none of its name
   parts = yaml.list(part_type),                -- the first is the default
   files = yaml.list(file_type),
   mirrors = yaml.list "text",                  -- address = mirror .. file's name [.. ".gz"]
@@ -31,6 +34,10 @@ local function plain(name) return name:match "^[%w][%w._-]*$" ~= nil end
 
 local function check_file(file)
   if not plain(file.name) then return ("files: '%s' is no plain file name"):format(file.name) end
+  if (file.bytes == nil) ~= (file.sha256 == nil) then
+    return ("%s: bytes and sha256 go together"):format(file.name)
+  end
+  if not file.bytes then return nil end
   if file.bytes < 0 then return ("%s: bytes is negative"):format(file.name) end
   if not (#file.sha256 == 64 and file.sha256:match "^%x+$") then
     return ("%s: sha256 must have 64 hexadecimal digits, got '%s'"):format(file.name, file.sha256)
@@ -42,6 +49,10 @@ local function check_part(part, files, image)
   local x, y = files[part.x], files[part.y]
   for key, file in pairs { x = x or false, y = y or false } do
     if not file then return ("part '%s': %s: '%s' is none of the files"):format(part.name, key, part[key]) end
+  end
+  if not image then return nil end
+  if not (x.shape and y.shape) then
+    return ("part '%s': expected the shapes of %s and %s"):format(part.name, part.x, part.y)
   end
   if not (#x.shape == 3 and x.shape[2] == image[1] and x.shape[3] == image[2]) then
     return ("%s: shape: expected [examples, %d, %d]"):format(x.name, image[1], image[2])
@@ -56,12 +67,17 @@ end
 local function inconsistency(d, name)
   if d.name ~= name then return ("name is '%s', the file's name says '%s'"):format(d.name, name) end
   if (d.image == nil) == (d.features == nil) then return "expected either image or features" end
-  if d.features and (d.features < 1 or d.parts) then return "features: expected at least 1, and no parts" end
+  if d.features and d.features < 1 then return "features: expected at least 1" end
+  if d.groups and #d.groups ~= #d.classes then
+    return ("groups: expected %d, one a class, got %d"):format(#d.classes, #d.groups)
+  end
+  if d.folder and not plain(d.folder) then return ("folder: '%s' is no plain name"):format(d.folder) end
   if d.image and #d.image ~= 2 then return ("image: expected height and width, got %d numbers"):format(#d.image) end
   local by_name = {}
   for _, file in ipairs(d.files or {}) do
     local problem = check_file(file)
     if problem then return problem end
+    if d.mirrors and not file.sha256 then return ("%s: with mirrors it needs bytes and sha256"):format(file.name) end
     by_name[file.name] = file
   end
   for _, part in ipairs(d.parts or {}) do
@@ -102,6 +118,7 @@ function descriptor.read(name)
       problem = inconsistency(d, name)
       if problem then return nil, ("%s: %s"):format(path, problem) end
       d.files, d.parts, d.mirrors, d.path = d.files or {}, d.parts or {}, d.mirrors or {}, path
+      d.folder = d.folder or name
       return d
     end
   end

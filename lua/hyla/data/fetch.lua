@@ -70,7 +70,7 @@ end
 local function fetch(d, file, progress)
   local folder = folders.data()[1]
   if not folder then return nil, "no folder for data: neither HYLA_DATA, XDG_DATA_HOME nor HOME is set" end
-  folder = ("%s/%s"):format(folder, d.name)
+  folder = ("%s/%s"):format(folder, d.folder)
   local ok, problem = folders.make(folder)
   if not ok then return nil, problem end
   local name = file.name .. (file.packed and ".gz" or "")

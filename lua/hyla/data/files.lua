@@ -10,20 +10,21 @@ local files = {}
 
 local CHUNK = 2 ^ 20
 
---- Finds a file of a data set, plain or with ".gz", in $HYLA_DATA/SET and the user's data folder.
--- @tparam string set name of the data set
+--- Finds a file of a data set, plain or with ".gz", in $HYLA_DATA/FOLDER and the user's data folder.
+-- @tparam table d the set's descriptor
 -- @tparam string name name of the file without ".gz"
 -- @treturn string its path; or nil and a message that says where it was looked for
-function files.find(set, name)
+function files.find(d, name)
   local tried = {}
   for _, folder in ipairs(folders.data()) do
-    local path = ("%s/%s/%s"):format(folder, set, name)
+    local path = ("%s/%s/%s"):format(folder, d.folder, name)
     for _, candidate in ipairs { path, path .. ".gz" } do
       if lfs.attributes(candidate, "mode") == "file" then return candidate end
     end
-    tried[#tried + 1] = ("%s/%s"):format(folder, set)
+    tried[#tried + 1] = ("%s/%s"):format(folder, d.folder)
   end
-  return nil, ("%s[.gz] is not in %s; `hyla data get %s` fetches it"):format(name, table.concat(tried, " nor in "), set)
+  return nil, ("%s[.gz] is not in %s%s"):format(name, table.concat(tried, " nor in "),
+    #d.mirrors > 0 and ("; `hyla data get %s` fetches it"):format(d.name) or "")
 end
 
 --- Reads a whole file, unpacked.
@@ -44,12 +45,29 @@ function files.contents(path, bytes)
   return buffer
 end
 
---- Checks a file's unpacked contents against its descriptor.
+-- A file as it is, with the calls of zlib's reader.
+local function open_plain(path)
+  local file, problem = io.open(path, "rb")
+  if not file then return nil, problem end
+  return {
+    read = function(_, buffer, size)
+      local text, trouble = file:read(size)
+      if not text and trouble then return nil, ("%s: %s"):format(path, trouble) end
+      if text then ffi.copy(buffer, text, #text) end
+      return text and #text or 0
+    end,
+    close = function() file:close() end,
+  }
+end
+
+--- Checks a file against its descriptor: its unpacked contents, or itself where its name there ends in .gz.
 -- @tparam string path plain or gzip
--- @tparam table file { bytes =, sha256 = }
+-- @tparam table file { name =, bytes =, sha256 = }; without a checksum there is nothing to compare
 -- @treturn boolean true; or nil and a message
 function files.verify(path, file)
-  local reader, problem = zlib.open(path)
+  if not file.sha256 then return true end
+  local open = file.name:find "%.gz$" and open_plain or zlib.open
+  local reader, problem = open(path)
   if not reader then return nil, problem end
   local digest, buffer, total = crypto.sha256(), ffi.new("uint8_t[?]", CHUNK), 0
   local count

@@ -1,15 +1,19 @@
 --- How the data sets of descriptors are read, by the descriptor's `format`: which options each takes, and the reader,
--- which returns pixels and labels as tensors, or nil and a message. A format of speech has instead `corpus`, which
--- returns parts of frames (hyla.data.speech.corpus), and where its files are many, `missing`: what a copy lacks.
+-- which returns features and labels as tensors, what messages call the file of the labels, and where there is more to
+-- say a table of it: source (of features that come from elsewhere: they are checked), groups (of the classes). Or nil
+-- and a message. A format of speech has instead `corpus`, which returns parts of frames
+-- (hyla.data.speech.corpus), and where its files are many, `missing`: what a copy lacks.
 -- @module hyla.data.formats
 local ffi = require "ffi"
 local cache = require "hyla.data.cache"
+local cifar = require "hyla.data.cifar"
 local descriptor = require "hyla.data.descriptor"
 local engine = require "hyla.ffi"
 local files = require "hyla.data.files"
 local idx = require "hyla.data.idx"
 local options = require "hyla.options"
 local tensor = require "hyla.tensor"
+local tasks = require "hyla.data.tasks"
 local words = require "hyla.data.words"
 
 local formats = {}
@@ -33,7 +37,7 @@ end
 
 -- The part of a set that the options name; its first where they name none.
 local function chosen_part(d, name)
-  if #d.parts == 0 then return nil, d.path .. ": format 'idx' needs parts" end
+  if #d.parts == 0 then return nil, ("%s: format '%s' needs parts"):format(d.path, d.format) end
   local known = {}
   for _, part in ipairs(d.parts) do
     if name == nil or part.name == name then return part end
@@ -45,7 +49,7 @@ end
 -- The contents of one file, where its elements start, its shape and path; or nil and a message.
 local function read_idx(d, name)
   local file = descriptor.file(d, name)
-  local path, problem = files.find(d.name, name)
+  local path, problem = files.find(d, name)
   if not path then return nil, problem end
   local bytes, first = idx.read(path, file.shape)
   return bytes, first, file.shape, path
@@ -134,5 +138,112 @@ formats.syllables = {
   },
   corpus = function(d, o) return speech(require "hyla.data.speech.syllables", d, o) end,
 }
+
+--- The embedded generator of classes in groups.
+formats.tasks = {
+  options = {
+    n = options.with(options.count, { default = 6000 }),
+    seed = options.with(options.seed, { default = 1 }),
+  },
+  read = function(d, o)
+    if not (d.features and d.groups) then return nil, d.path .. ": format 'tasks' needs features and groups" end
+    local x, y = tasks.generate(o.n, d.features, d.groups, o.seed)
+    return x, y, d.name
+  end,
+}
+
+local function read_npy(d, name)
+  local path, problem = files.find(d, name)
+  if not path then return nil, problem end
+  local ok, t = pcall(tensor.load, path)
+  if not ok then return nil, t end
+  return t, path
+end
+
+local function shape_text(t) return ("%s [%s]"):format(t.dtype, table.concat(t.shape, ", ")) end
+
+--- Pairs of .npy files: features [n, ...], float16, float32 or float64, and whole-numbered labels [n].
+formats.npy = {
+  options = { part = { kind = "string" } },
+  read = function(d, o)
+    local part, problem = chosen_part(d, o.part)
+    if not part then return nil, problem end
+    if not d.features then return nil, d.path .. ": format 'npy' needs features" end
+    local x, x_path = read_npy(d, part.x)
+    if not x then return nil, x_path end
+    local y, y_path = read_npy(d, part.y)
+    if not y then return nil, y_path end
+    if x.dtype == "int32" or x.rank < 2 or x.width ~= d.features or x.size == 0 then
+      return nil, ("%s: expected real numbers [examples, %d], got %s"):format(x_path, d.features, shape_text(x))
+    end
+    local n = x.shape[1]
+    if y.dtype ~= "int32" or y.rank ~= 1 or y.size ~= n then
+      return nil, ("%s: expected whole numbers [%d], a label for each example of %s, got %s"):format(y_path, n, x_path,
+        shape_text(y))
+    end
+    return x:to("float32"):contiguous():reshape { n, x.width }, y:contiguous(), y_path, { source = x_path }
+  end,
+}
+
+-- The classes' groups, from the group of each example; nil and a message where a class has two.
+local function groups_of(group, y, classes, path)
+  local of = {}
+  for i = 0, y.size - 1 do
+    local class = pointer("int32_t *", y)[i] + 1
+    if of[class] and of[class] ~= group[i] then
+      return nil, ("%s: record %d: class %d was of group %d before, not %d"):format(path, i + 1, class - 1, of[class],
+        group[i])
+    end
+    of[class] = group[i]
+  end
+  for class = 1, classes do
+    if not of[class] then return {} end               -- an archive without all classes says nothing of the others
+  end
+  return of
+end
+
+-- Records as features, labels and, of the layouts that have them, groups.
+local function from_records(list, layout)
+  local n, at, record = 0, 0, layout.labels + cifar.width
+  for _, member in ipairs(list) do n = n + member.n end
+  local x, y, group = tensor.zeros({ n, cifar.width }), tensor.zeros({ n }, "int32"), ffi.new("uint8_t[?]", n)
+  local to, label = pointer("float *", x), pointer("int32_t *", y)
+  for _, member in ipairs(list) do
+    for i = 0, member.n - 1 do
+      local from = member.bytes + i * record
+      label[at], group[at] = from[layout.class], from[layout.group or 0]
+      for k = 0, cifar.width - 1 do to[at * cifar.width + k] = from[layout.labels + k] / 255 end
+      at = at + 1
+    end
+  end
+  return x, y, group
+end
+
+-- The reader of one layout of CIFAR's archives.
+local function read_cifar(layout)
+  return function(d, o)
+    if not layout.parts[o.part] then
+      return nil, ("there is no part '%s'; the parts are: train, test"):format(o.part)
+    end
+    if d.features ~= cifar.width or #d.files ~= 1 then
+      return nil, ("%s: expected features: %d and one file, the archive"):format(d.path, cifar.width)
+    end
+    local path, problem = files.find(d, d.files[1].name)
+    if not path then return nil, problem end
+    local list
+    list, problem = cifar.read(path, layout, o.part)
+    if not list then return nil, problem end
+    local x, y, group = from_records(list, layout)
+    if not layout.group then return x, y, path end
+    local groups
+    groups, problem = groups_of(group, y, #d.classes, path)
+    if not groups then return nil, problem end
+    return x, y, path, { groups = #groups > 0 and groups or nil }
+  end
+end
+
+for name, layout in pairs(cifar.layouts) do
+  formats[name] = { options = { part = { kind = "string", default = "train" } }, read = read_cifar(layout) }
+end
 
 return formats
