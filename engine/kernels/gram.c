@@ -4,7 +4,8 @@
 #include "kernels/transpose.h"
 
 enum {
-  COLUMNS = 6, /* of a tile, at most */
+  COLUMNS = HY_BYTES == 64 ? 10 : 6,    /* of a tile, at most */
+  REGISTERS = HY_BYTES == 64 ? 20 : 12, /* that hold its sums, at most */
   VECTORS = 8,
   STRIPE = HY_FEW * 3, /* vectors of a stripe's buffer, at most */
   NEAR = 1024 * 1024,  /* bytes of x that stay in a near cache while all stripes pass over them */
@@ -23,7 +24,7 @@ typedef struct stripe {
 HY_INLINE void tile(int V, int C, const stripe *s, int64_t at) {
   const elem *x = s->x, *g = s->g + at;
   const int64_t last = s->last, ldx = s->ldx, ldg = s->ldg, ahead = s->ahead;
-  vec *sums = s->sums + at, acc[12];
+  vec *sums = s->sums + at, acc[REGISTERS];
   HY_UNROLL for (int c = 0; c < C; c++) HY_UNROLL for (int v = 0; v < V; v++) acc[c * V + v] = sums[v * s->m + c];
   for (int64_t i = s->n; i > 0; i--, x += ldx, g += ldg) {
     vec row[VECTORS];
@@ -38,17 +39,21 @@ HY_INLINE void tile(int V, int C, const stripe *s, int64_t at) {
   HY_UNROLL for (int c = 0; c < C; c++) HY_UNROLL for (int v = 0; v < V; v++) sums[v * s->m + c] = acc[c * V + v];
 }
 
-/* A tile of 8 to 12 registers where k has that many; each pair that a stripe can ask for. */
+/* A tile of 8 to REGISTERS sums where k has that many; each pair that a stripe can ask for. */
 static void tile_of(int V, int C, const stripe *s, int64_t at) {
   // clang-format off
-#define TILE(v, c) case (v) * 8 + (c): tile(v, c, s, at); break;
-  switch (V * 8 + C) {
+#define TILE(v, c) case (v) * 16 + (c): tile(v, c, s, at); break;
+  switch (V * 16 + C) {
     TILE(1, 1) TILE(2, 1) TILE(3, 1) TILE(4, 1) TILE(5, 1) TILE(6, 1) TILE(7, 1) TILE(8, 1)
     TILE(1, 2) TILE(2, 2) TILE(3, 2) TILE(4, 2)
     TILE(1, 3) TILE(2, 3) TILE(3, 3) TILE(4, 3)
     TILE(1, 4) TILE(2, 4) TILE(3, 4)
     TILE(1, 5) TILE(2, 5)
     TILE(1, 6) TILE(2, 6)
+#if HY_BYTES == 64
+    TILE(3, 5) TILE(4, 5) TILE(3, 6)
+    TILE(1, 7) TILE(2, 7) TILE(1, 8) TILE(2, 8) TILE(1, 9) TILE(2, 9) TILE(1, 10) TILE(2, 10)
+#endif
   }
   // clang-format on
 #undef TILE
@@ -74,7 +79,11 @@ HY_INLINE void exchange(bool in, int V, const stripe *s, elem *acc) {
 
 /* All of acc, for rows that stay near. */
 static void block_gram(const stripe *shared, int64_t k, elem *acc, const elem *x, bool first) {
+#if HY_BYTES == 64
+  static const int vectors[COLUMNS + 1] = {0, 8, 4, 4, 3, 4, 3, 2, 2, 2, 2};
+#else
   static const int vectors[COLUMNS + 1] = {0, 8, 4, 4, 3, 2, 2};
+#endif
   stripe s = *shared;
   const int64_t m = s.m, groups = (m + COLUMNS - 1) / COLUMNS;
   const int most = vectors[(m + groups - 1) / groups];

@@ -65,7 +65,7 @@ typedef bits mask __attribute__((vector_size(HY_BYTES))); /* all bits of a lane:
 #ifdef HYLA_SANITIZED
 #define HY_UNROLL /* unrolled loops full of checks take a compiler minutes */
 #else
-#define HY_UNROLL _Pragma("GCC unroll 16")
+#define HY_UNROLL _Pragma("GCC unroll 32")
 #endif
 
 /* The intrinsics of this width and type, by the part of their name that says what they do. */
