@@ -7,7 +7,7 @@
 static const size_t cache_bytes = 160 << 10; /* a block's rows of all that a phase touches: about half of a small L2 */
 static const size_t most_bytes = 1 << 20;    /* a block's rows of one value, where an item wants many rows */
 enum { MOST_UNITS = 16 };
-static const double worth_sharing = 2000, worth_taking = 1000; /* ns: of a phase; of what a thread takes at a time */
+static const double worth_sharing = 2000, worth_taking = 3000; /* ns: of a phase; of what a thread takes at a time */
 static const size_t chain_bytes = 8 << 10; /* a value's rows while a chain of maps passes: several fit a small L1 */
 
 /* last[i]: the last phase that reads item i; local[i]: all readers are in its own phase, row by row */
