@@ -75,6 +75,7 @@ int hyla_interrupt_on_sigint(int on); /* install (1) or take back (0) a handler 
 
 int hyla_threads(int n); /* n >= 1 sets the number of threads, 0 asks; returns it. Results never depend on it */
 const char *hyla_kernel_variant(void); /* "avx512", "avx2" or "generic"; HYLA_KERNELS in the environment forces one */
+const char *hyla_blas_core(void);      /* what OpenBLAS runs on, in its words; OPENBLAS_CORETYPE forces one */
 
 /* Counter-based (Philox 4x32-10): the numbers are a pure function of (seed, stream, position). float32 and float64 alike. */
 int hyla_random_uniform(hyla_tensor *t, double seed, double stream, double lo, double hi); /* in [lo, hi) */

@@ -12,6 +12,8 @@ static void one_thread(void) {
   atomic_store_explicit(&done, true, memory_order_release);
 }
 
+const char *hyla_blas_core(void) { return openblas_get_corename(); }
+
 void hy_kernel_gemm(bool ta, bool tb, int64_t m, int64_t n, int64_t k, void *c, int64_t ldc, const void *a, int64_t lda,
                     const void *b, int64_t ldb, int dtype) {
   const CBLAS_TRANSPOSE op_a = ta ? CblasTrans : CblasNoTrans, op_b = tb ? CblasTrans : CblasNoTrans;

@@ -5,13 +5,15 @@
 #include "kernels/sparse.h"
 #include "kernels/table.h"
 
-/* name, condition: the best first. One that this CPU lacks is passed over, also when it is asked for. */
+/* name, condition: the best first. One that this CPU lacks is passed over, also when it is asked for. A condition names
+ * every extension the variant is compiled with (CMakeLists.txt), since a hypervisor may hide any of them; that the
+ * system keeps the wide registers is part of each answer. */
 #ifdef HY_KERNELS_X86
+static bool has_avx2(void) { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
 static bool has_avx512(void) {
-  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+  return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
          __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
 }
-static bool has_avx2(void) { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
 #define VARIANTS(V) V(avx512, has_avx512) V(avx2, has_avx2) V(generic, has_nothing)
 #else
 #define VARIANTS(V) V(generic, has_nothing)

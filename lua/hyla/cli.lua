@@ -4,6 +4,7 @@
 -- Every command returns an exit code and, when something went wrong that it has not told yet, a message:
 -- 0 done, 1 failed, 2 wrong usage, 130 interrupted.
 -- @module hyla.cli
+require "hyla.compiler"
 local failure = require "hyla.cli.failure"
 local names = require "hyla.names"
 

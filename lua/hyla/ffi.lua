@@ -3,6 +3,7 @@
 -- hyla.h is read, never copied. It lies beside this file in an installation and in engine/ of a source tree. The
 -- library is the one that HYLA_LIB names, or build/libhyla.so of the source tree, or the system's.
 -- @module hyla.ffi
+require "hyla.compiler"
 local ffi = require "ffi"
 
 -- C declarations live as long as the process, modules only as long as package.loaded has them (busted forgets them
@@ -76,6 +77,13 @@ function engine.status_of(message)
 end
 
 engine.check(engine.C.hyla_threads(0))  -- a wrong HYLA_THREADS is told at once
+
+-- The engine passes over kernels that the CPU lacks; who asked for them by name is told instead.
+local asked, chosen = os.getenv "HYLA_KERNELS", ffi.string(engine.C.hyla_kernel_variant())
+if asked and asked ~= "" and asked ~= chosen then
+  error(('HYLA_KERNELS: expected "generic", "avx2" or "avx512", one that this CPU has (its best is "%s"), got "%s"')
+    :format(chosen, asked), 0)
+end
 
 -- Lua's collector does not see the engine's memory, so a small heap of handles may hold gigabytes.
 local PRESSURE = 64 * 2 ^ 20  -- bytes

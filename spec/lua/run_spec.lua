@@ -215,6 +215,23 @@ describe("a run", function()
     end
   end)
 
+  it("does not resume with kernels that round otherwise, and says with what it does", function()
+    local path, out = new_recipe(), new_folder()
+    run_with_signal(path, out, "SIGKILL", 2)
+    for key, variable in pairs { kernels = "HYLA_KERNELS", blas = "OPENBLAS_CORETYPE" } do
+      local kept, value = store.resume(out)
+      local here = value[key]
+      value[key] = "quantum"
+      kept:save(value)
+      fails(("quantum kernels, here they are %s; to the same bits it resumes with %s=quantum only"):format(here,
+        variable), session.resume, out, silent)
+      value[key] = here
+      kept:save(value)
+      kept:close()
+    end
+    assert.same(outcome_of(start(path)), outcome_of(session.resume(out, silent)))
+  end)
+
   it("is checkpointed on Ctrl-C, says how to go on and exits with 130", function()
     local path, out = new_recipe(), new_folder()
     local code, text = run_with_signal(path, out, "SIGINT", 4)

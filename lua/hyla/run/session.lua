@@ -1,8 +1,8 @@
 --- A run of a recipe with its record: everything that a checkpoint keeps and a resumed run starts from.
 --
--- The record: recipe (word), checksum (of its text), options, version, kernels, seconds (spent so far), state. The
--- state: finished stages with their outcomes and the running stage (see hyla.run.lab and hyla.run.optimise). Rows of
--- results are not kept: the recipe's `run` is called again and adds them from the stages' outcomes.
+-- The record: recipe (word), checksum (of its text), options, version, kernels, blas, seconds (spent so far), state.
+-- The state: finished stages with their outcomes and the running stage (see hyla.run.lab and hyla.run.optimise). Rows
+-- of results are not kept: the recipe's `run` is called again and adds them from the stages' outcomes.
 
 local ffi = require "ffi"
 local stdlib = require "posix.stdlib"
@@ -20,7 +20,11 @@ session.__index = session
 
 local function checksum(text) return ("%08x"):format(zlib.crc32(text, #text)) end
 
-local function kernels() return ffi.string(C.hyla_kernel_variant()) end
+-- What rounds differently from one CPU to another: the key in the record, whose kernels, what forces others.
+local rounding = {
+  { key = "kernels", whose = "the engine's", variable = "HYLA_KERNELS", here = C.hyla_kernel_variant },
+  { key = "blas", whose = "OpenBLAS's", variable = "OPENBLAS_CORETYPE", here = C.hyla_blas_core },
+}
 
 -- What finds the recipe again from any folder: its name, or the file's absolute path.
 local function lasting(recipe) return recipe.word == recipe.name and recipe.word or stdlib.realpath(recipe.path) end
@@ -44,7 +48,8 @@ end
 -- @treturn session
 function session.start(recipe, o, out, display)
   local record = { recipe = lasting(recipe), checksum = checksum(recipe.text), options = o, seconds = 0,
-    version = ffi.string(C.hyla_version()), kernels = kernels(), state = { stages = {} } }
+    version = ffi.string(C.hyla_version()), state = { stages = {} } }
+  for _, one in ipairs(rounding) do record[one.key] = ffi.string(one.here()) end
   local folder = out and store.create(out) or nil
   local self = make(recipe, record, folder, display)
   if folder then folder:write("config", config_of(recipe, o)) end
@@ -52,11 +57,14 @@ function session.start(recipe, o, out, display)
   return self
 end
 
--- Another variant of the kernels rounds differently: the run would end, but in other bits than it promised.
+-- With other kernels the run would end, but in other bits than it promised. A record may be older than a key.
 local function expect_kernels(record, out)
-  if record.kernels ~= kernels() then
-    error(("%s: begun with the %s kernels, here they are %s; to the same bits it resumes with HYLA_KERNELS=%s only, "
-      .. "on a CPU that has them"):format(out, record.kernels, kernels(), record.kernels), 0)
+  for _, one in ipairs(rounding) do
+    local begun, here = record[one.key], ffi.string(one.here())
+    if begun and begun ~= here then
+      error(("%s: begun with %s %s kernels, here they are %s; to the same bits it resumes with %s=%s only, on a CPU "
+        .. "that has them"):format(out, one.whose, begun, here, one.variable, begun), 0)
+    end
   end
 end
 
