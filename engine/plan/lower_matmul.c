@@ -7,14 +7,20 @@
  *   panels    other products of two matrices: our kernels on packed panels (lower_panels.c)
  *   tiles     batches of products: BLAS on tiles of the result, whose sizes are a function of the shape
  *
- * A constant of low density in the place of A or X is packed as sparse rows, once; a dense one that stands in the place
- * of A with few and long rows is turned once and takes the place of X: the sum over k is then cut like the rows of G,
- * which need not travel to whoever takes a row of y. */
+ * A constant of low density in the place of A or X is packed as sparse rows, once. A dense one is turned, once, where
+ * that is better:
+ *
+ *   few, long rows of A    it takes the place of X: the sum over k is cut like the rows of G, which need not travel to
+ *                          whoever takes a row of y
+ *   short rows of A        the same: lanes along many rows of y in place of sums over a few lanes
+ *   few columns of X, G    it takes the place of A: several sums at a time in place of one or two that wait for each other */
 #include "plan/plan.h"
 
-enum { LONG = 256 };      /* fewest rows worth partial sums of a product */
-enum { WORTH = 64 };      /* rows of y that X' is fetched for */
-enum { FEW_SUMS = 2048 }; /* of partial sums of few rows, at most */
+enum { LONG = 256 };              /* fewest rows worth partial sums of a product */
+enum { WORTH = 64 };              /* rows of y that X' is fetched for */
+enum { FEW_SUMS = 2048 };         /* of partial sums of few rows, at most */
+enum { SHORT = 64 };              /* of a row of A, at most, that is better met column by column */
+enum { LANES = 16, WAITING = 8 }; /* sums in registers of so many lanes; fewer of them wait for each other */
 
 /* ---- run functions. p: k, m, leading dimensions ---- */
 
@@ -205,6 +211,11 @@ static bool worth_dots(int64_t k, int64_t m) {
   return dots <= 1.25 * panels;
 }
 
+static bool worth_turning(bool tx, int64_t n, int64_t k, int64_t m) {
+  if (tx) return k >= LONG && (n + LANES - 1) / LANES * m < WAITING && worth_dots(k, m);
+  return k >= LONG ? n * m <= FEW_SUMS : k <= SHORT && n >= LONG;
+}
+
 /* op(x) op(y) for m few, as one of the two; false in *done where neither fits. Only shapes and the node's own
  * transpositions decide, never how a factor happens to lie in memory: the same node is the same kernel in every program. */
 static int lower_few(hy_plan *p, hy_ref r, hy_view x, bool tx, hy_view y, bool ty, hy_view *out, bool *done) {
@@ -213,9 +224,9 @@ static int lower_few(hy_plan *p, hy_ref r, hy_view x, bool tx, hy_view y, bool t
   *done = false;
   if (m > HY_FEW) return 0;
   int status = hy_pack_sparse(p, &x, &sparse);
-  if (!status && !sparse && !tx && k >= LONG && n * m <= FEW_SUMS && p->item[x.item].place == HY_IN_CONSTANT) {
+  if (!status && !sparse && p->item[x.item].place == HY_IN_CONSTANT && worth_turning(tx, n, k, m)) {
     status = hy_pack_turned(p, r, &x);
-    tx = true;
+    tx = !tx;
   }
   *done = tx || sparse || worth_dots(k, m);
   if (status || !*done) return status;
