@@ -112,12 +112,14 @@ function report.table(rows, first, reference)
 end
 
 --- Results as one JSON object on one line.
--- @tparam table run recipe: its name; seconds; results: rows; columns: keys that come first in a row
+-- @tparam table run recipe: its name; seconds; results: rows; columns: keys that come first in a row; matrices: a list
+--   of { name, names, rows }, shown where there are any
 -- @treturn string
 function report.json(run)
   local order = { "recipe", "seconds", "results" }
   for _, name in ipairs(run.columns or {}) do order[#order + 1] = name end
   local object = { recipe = run.recipe, seconds = run.seconds, results = json.list(run.results) }
+  if run.matrices and #run.matrices > 0 then object.matrices = json.list(run.matrices) end
   return json.encode(object, run.recipe, order)
 end
 

@@ -108,7 +108,7 @@ local function summary(self, failure)
   return table.concat(lines, "\n") .. "\n"
 end
 
--- Results, notes and series of placeholders would mislead.
+-- Results, notes, series and matrices of placeholders would mislead.
 local function silent() end
 
 --- Does the dry run.
@@ -123,7 +123,7 @@ function foresee.run(recipe, o, display, run)
   local the_lab = lab.new { recipe = recipe, options = o, state = { stages = {} }, progress = display.progress,
     print = display.print, save = silent, finished = silent,
     foresee = function(each, stage) return conduct(self, each, stage) end }
-  the_lab.result, the_lab.compare, the_lab.note, the_lab.series = silent, silent, silent, silent
+  for _, name in ipairs { "result", "compare", "note", "series", "matrix" } do the_lab[name] = silent end
   local ok, message = pcall(run, recipe, o, the_lab)
   if not ok and (C.hyla_interrupted() == 1 or #self.stages == 0) then error(message, 0) end
   display.print(summary(self, not ok and tostring(message) or nil))

@@ -3,6 +3,7 @@
 
 local C = require("hyla.ffi").C
 local candidates = require "hyla.run.candidates"
+local matrices = require "hyla.run.matrices"
 local options = require "hyla.options"
 local optimise = require "hyla.run.optimise"
 local profile = require "hyla.profile"
@@ -20,12 +21,14 @@ lab.__index = lab
 --- A lab for one run.
 -- @tparam table setup recipe; options: resolved; progress: a hyla.report.progress;
 --   state: {stages = {...}, running = ...} of the run so far; save: function called when it has changed;
---   finished: function called after each stage; print: function that shows a text to the user;
+--   finished: function called after each stage; print: function that shows a text to the user; folder: of a run that
+--   is kept;
 --   foresee: in a dry run, function(lab, stage) that gives a placeholder instead of working (hyla.run.foresee)
 function lab.new(setup)
   return setmetatable({ recipe = setup.recipe, options = setup.options, progress = setup.progress,
     state = setup.state, save = setup.save, finished = setup.finished, print = setup.print,
-    foresee = setup.foresee, results = {}, extra_series = {}, used = {}, noted = {} }, lab)
+    foresee = setup.foresee, folder = setup.folder, results = {}, matrices = {}, extra_series = {}, used = {},
+    noted = {} }, lab)
 end
 
 --- A problem of the recipe, not built yet: a finished stage never builds it.
@@ -356,6 +359,17 @@ function lab:note(text, ...) self.print(text:format(...) .. "\n") end
 -- @tparam string name
 -- @tparam {table,...} rows numbers by column
 function lab:series(name, rows) self.extra_series[#self.extra_series + 1] = { name = name, rows = rows } end
+
+--- A symmetric matrix of interactions: among the results as numbers, and in the folder of a run that is kept as
+-- NAME.npy and as pictures, a heat map and a graph (NAME.map and NAME.graph, each .svg, .png, and the .gp they are
+-- drawn by). Where pictures cannot be drawn a note says why.
+-- @tparam string name letters, digits, '.', '_' and '-'
+-- @tparam tensor values [n, n], symmetric, none negative
+-- @tparam[opt] table given names: of the rows, a list of texts; title: of the pictures (by default the name);
+--   pictures = false: none
+function lab:matrix(name, values, given)
+  matrices.add(self, name, values, given)
+end
 
 --- All series so far: of finished stages, of the running one, of lab:series.
 -- @treturn {table,...} {name = , rows = }

@@ -105,7 +105,7 @@ end
 --- What the run has come to, as --json shows it.
 function session:summary()
   return { recipe = self.recipe.name, seconds = self:seconds(), results = self.lab.results,
-    columns = self.recipe.description.columns }
+    matrices = self.lab.matrices, columns = self.recipe.description.columns }
 end
 
 -- Results and series so far, as files beside the checkpoint.
@@ -151,7 +151,8 @@ function session:run()
   self.began, self.before = progress.clock(), self.record.seconds
   local o = self.record.options
   self.lab = lab.new { recipe = self.recipe, options = o, state = self.record.state, progress = self.progress,
-    print = self.print, save = function() self:save() end, finished = function() self:export() end }
+    print = self.print, save = function() self:save() end, finished = function() self:export() end,
+    folder = self.store and self.store.folder or nil }
   session.conduct(self.recipe, o, self.lab)
   self:save()
   self:export()
