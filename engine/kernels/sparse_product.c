@@ -5,6 +5,7 @@
 #include "kernels/sparse.h"
 
 enum { TURNS = HY_SPARSE_TURNS, VECTORS = 3 }; /* running sums; vectors of a panel of columns, at most */
+enum { NEAR = 64 * 1024 };                     /* bytes of a table that is worth a copy with a register a row */
 
 /* A list of entries: entry j multiplies row index[j] of a table, whose rows are `apart`. */
 typedef struct list {
@@ -63,6 +64,17 @@ HY_INLINE void narrow(bool wide, list l, int64_t m, elem *out) {
   store_part(out, (acc[0] + acc[2]) + (acc[1] + acc[3]), m);
 }
 
+/* The same from a table with a register a row: no load is cut by a mask, none crosses a cache line. */
+HY_INLINE void padded(bool wide, list l, int64_t m, elem *out) {
+  vec acc[TURNS] = {{0}};
+  for (int64_t j = 0; j < l.n; j += TURNS) {
+    vec value[TURNS];
+    values_at(&l, j, value);
+    HY_UNROLL for (int t = 0; t < TURNS; t++) acc[t] = madd(value[t], load(row_at(wide, &l, j + t)), acc[t]);
+  }
+  store_part(out, (acc[0] + acc[2]) + (acc[1] + acc[3]), m);
+}
+
 /* One column: plain numbers. */
 HY_INLINE void single(bool wide, list l, elem *out) {
   elem acc[TURNS] = {0};
@@ -85,26 +97,36 @@ HY_INLINE void entry_sum(bool wide, list l, int64_t m, elem *out) {
 }
 
 /* Lists lo..hi-1 of l, each the sum of rows of `table` into a row of `out`. */
-HY_INLINE void entry_sums(bool wide, const hy_lists *l, int64_t lo, int64_t hi, int64_t m, elem *out, int64_t ldout,
-                          const elem *table, int64_t apart) {
+HY_INLINE void entry_sums(bool wide, bool pad, const hy_lists *l, int64_t lo, int64_t hi, int64_t m, elem *out,
+                          int64_t ldout, const elem *table, int64_t apart) {
   const size_t index = wide ? sizeof(int32_t) : sizeof(uint16_t);
   for (int64_t i = lo; i < hi; i++, out += ldout) {
     const int64_t start = l->start[i];
     const list entries = {(const char *)l->index + (size_t)start * index, (const elem *)l->value + start, table,
                           l->start[i + 1] - start, apart};
-    entry_sum(wide, entries, m, out);
+    if (pad) padded(wide, entries, m, out);
+    else entry_sum(wide, entries, m, out);
   }
+}
+
+/* The same; a table of `rows` rows of half a register and more is copied with a register a row where that stays near. */
+static void sums(const hy_sparse *s, const hy_lists *l, int64_t lo, int64_t hi, int64_t m, elem *out, int64_t ldout,
+                 const elem *table, int64_t apart, int64_t rows) {
+  if (m < HY_W && 2 * m > HY_W && !s->wide && rows * HY_BYTES <= NEAR && 4 * rows <= l->start[hi] - l->start[lo]) {
+    vec copy[NEAR / HY_BYTES];
+    for (int64_t r = 0; r < rows; r++) copy[r] = load_part(table + r * apart, m);
+    entry_sums(false, true, l, lo, hi, m, out, ldout, (const elem *)copy, HY_W);
+  } else if (s->wide) entry_sums(true, false, l, lo, hi, m, out, ldout, table, apart);
+  else entry_sums(false, false, l, lo, hi, m, out, ldout, table, apart);
 }
 
 void HY_KERNEL(sparse_product)(const hy_sparse *s, int64_t lo, int64_t hi, int64_t m, void *y, int64_t ldy,
                                const void *w) {
-  if (s->wide) entry_sums(true, &s->rows, lo, hi, m, y, ldy, w, m);
-  else entry_sums(false, &s->rows, lo, hi, m, y, ldy, w, m);
+  sums(s, &s->rows, lo, hi, m, y, ldy, w, m, s->k);
 }
 
 /* The rows of g are the table; a column of the chunk is a list. */
 void HY_KERNEL(sparse_gram)(const hy_sparse *s, int c, int64_t m, void *acc, const void *g, int64_t ldg) {
   const int64_t lo = c * s->k, hi = lo + s->k;
-  if (s->wide) entry_sums(true, &s->columns, lo, hi, m, acc, m, g, ldg);
-  else entry_sums(false, &s->columns, lo, hi, m, acc, m, g, ldg);
+  sums(s, &s->columns, lo, hi, m, acc, m, g, ldg, s->chunk[c + 1] - s->chunk[c]);
 }
