@@ -2,7 +2,6 @@
 -- bytes (all of red, then green, then blue, row by row) behind its labels: of CIFAR-10 one byte, the class; of
 -- CIFAR-100 two, the superclass and the class.
 -- @module hyla.data.cifar
-local archive = require "hyla.lib.archive"
 
 local cifar = {}
 
@@ -31,6 +30,7 @@ cifar.layouts = {
 function cifar.read(path, layout, part)
   local wanted, list, record = {}, {}, layout.labels + cifar.width
   for _, name in ipairs(layout.parts[part]) do wanted[name] = true end
+  local archive = require "hyla.lib.archive"           -- loads a library: only where an archive is read
   local found, problem = archive.read(path, wanted)
   if not found then return nil, problem end
   for i, name in ipairs(layout.parts[part]) do
