@@ -1,4 +1,5 @@
 --- What specs of checkpointed and truncated Reverse-HG share: problems, and runs of methods on them.
+local assert = require "luassert"
 local ffi = require "ffi"
 local cost = require "hyla.cost"
 local engine = require "hyla.ffi"
@@ -111,6 +112,27 @@ end
 function unrolled.run(p, method, from)
   local handle = unrolled.start(p, method, from)
   return unrolled.finish(p, handle), cost.of(handle)
+end
+
+--- Interrupts a hypergradient at its first step boundary, a new one at its second and so on, until one is through
+-- without an interrupt; each, called again, must come to `stored` and take no step twice for it.
+-- @treturn number boundaries there were, and one
+function unrolled.interrupt_everywhere(p, method, stored)
+  local steps, at = select(2, unrolled.run(p, method)).steps, 0
+  repeat
+    at = at + 1
+    local handle, calls, g = unrolled.start(p, method), 0
+    C.hyla_interrupt_at(at)
+    repeat
+      calls, g = calls + 1, unrolled.finish(p, handle)
+      C.hyla_interrupt_clear()
+    until g or calls > 2
+    C.hyla_interrupt_at(0)
+    assert.same(stored, g)
+    assert.equal(steps, cost.of(handle).taken)
+    assert.is_true(calls <= 2)
+  until calls == 1
+  return at
 end
 
 return unrolled
