@@ -104,8 +104,8 @@ static bool all_taken(const loop *l) {
  * for a while. How many. */
 static int take_units(int thread, const loop *l) {
   int taken = take_from(thread, thread, l);
-  int64_t start = now_ns();
-  while (!all_taken(l)) {
+  for (int64_t start = 0; !all_taken(l);) {
+    if (!start) start = now_ns();
     if (now_ns() - start < l->patience) pause_briefly();
     else
       for (int i = 1; i < l->threads; i++) taken += take_from((thread + i) % l->threads, thread, l);

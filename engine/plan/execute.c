@@ -74,7 +74,7 @@ static int run_items(runner *r, const hy_block *b) {
   for (int k = r->phase->first, end = k + r->phase->n; k < end;) {
     int chain = p->item[p->order[k]].chain, status = chain > 1 ? run_chain(r, k, b) : run_item(r, k, b);
     if (status) return status;
-    k += chain > 1 ? chain : 1;
+    k += chain;
   }
   return 0;
 }

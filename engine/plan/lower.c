@@ -5,7 +5,7 @@
 hy_item *hy_item_new(hy_plan *p, hy_item_run *run, const char *label, const hyla_shape *shape, hy_split split) {
   if (HY_GROW(p->item, p->item_capacity, p->n_item)) return NULL;
   hy_item *it = &p->item[p->n_item++];
-  *it = (hy_item){.run = run, .label = label, .shape = *shape, .split = split, .place = HY_IN_NOWHERE};
+  *it = (hy_item){.run = run, .label = label, .shape = *shape, .split = split, .place = HY_IN_NOWHERE, .chain = 1};
   it->element = hy_dtype_size(shape->dtype);
   it->rows = shape->rank ? shape->dim[0] : 1;
   it->row = hy_shape_size(shape) / it->rows;

@@ -2,7 +2,6 @@
  * thread's scratch, one block at a time; others live in the arena from their phase to the last that reads them. */
 #include "plan/plan.h"
 #include <math.h>
-#include <stdlib.h>
 
 static const size_t cache_bytes = 160 << 10; /* a block's rows of all that a phase touches: about half of a small L2 */
 static const size_t most_bytes = 1 << 20;    /* a block's rows of one value, where an item wants many rows */
@@ -54,7 +53,7 @@ static int64_t rows_wanted(const hy_plan *p, const hy_phase *ph) {
   return rows / 16 * 16;
 }
 
-/* Maps one after another that make values of rows too long for a block of them to stay near. */
+/* Maps one after another go through their rows together, as many rows at a time as stay near. */
 static void make_chains(hy_plan *p, const hy_phase *ph) {
   for (int k = ph->first, end = k + ph->n, n; k < end; k += n) {
     hy_item *head = &p->item[p->order[k]];
@@ -64,10 +63,10 @@ static void make_chains(hy_plan *p, const hy_phase *ph) {
       if (!it->map || !it->in_place) break;
       if ((size_t)it->row * it->element > row) row = (size_t)it->row * it->element;
     }
+    if (!n) n = 1;
     head->chain_rows = chain_bytes > row ? (int64_t)(chain_bytes / row) : 1;
     if (head->chain_rows > ph->block) head->chain_rows = ph->block;
     head->chain = n;
-    if (!n) n = 1;
   }
 }
 
@@ -168,8 +167,7 @@ typedef struct desk {
 /* The last position of the chain that position k is part of. */
 static int chain_end(const hy_plan *p, const hy_phase *ph, int k) {
   for (int end, head = ph->first;; head = end) {
-    int n = p->item[p->order[head]].chain;
-    end = head + (n > 1 ? n : 1);
+    end = head + p->item[p->order[head]].chain;
     if (k < end) return end - 1;
   }
 }
@@ -208,7 +206,7 @@ static int place_scratch(hy_plan *p, hy_phase *ph, const bool *local) {
   int status = 0;
   for (; d.head < ph->first + ph->n && !status; d.head = d.end) {
     const hy_item *head = &p->item[p->order[d.head]];
-    d.end = d.head + (head->chain > 1 ? head->chain : 1);
+    d.end = d.head + head->chain;
     d.rows = head->chain > 1 ? head->chain_rows : ph->block;
     for (int k = d.head; k < d.end && !status; k++) status = place_value(&d, k, true);
     for (int k = d.head; k < d.end && !status; k++) {

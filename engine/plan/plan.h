@@ -85,7 +85,7 @@ struct hy_item {
   bool shares_room; /* what it wants there was left by an item before it in its phase */
   /* schedule and placement */
   int level, phase;
-  int chain;          /* of maps: items from this one on that take a few rows at a time, one after the other */
+  int chain; /* items from this one on, all maps where more than one, that take a few rows at a time together */
   int64_t chain_rows; /* how many */
   hy_place place;
   size_t offset; /* in arena or scratch, bytes */

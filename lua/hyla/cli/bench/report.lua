@@ -1,5 +1,6 @@
 --- The page of a comparison: a table and a picture, written between two markers; what people wrote around them stays.
 -- @module hyla.cli.bench.report
+local ffi = require "ffi"
 local figures = require "hyla.cli.bench.figures"
 local lfs = require "lfs"
 local number = require "hyla.number"
@@ -20,11 +21,10 @@ local function read(path)
 end
 
 local function write(path, text)
-  local file, why = io.open(path .. ".new", "w")
-  if not file then error(("bench: --report: %s"):format(why), 0) end
-  assert(file:write(text))
-  assert(file:close())
-  assert(os.rename(path .. ".new", path))
+  local engine = require "hyla.ffi"
+  if engine.C.hyla_file_write(path, text, #text) ~= 0 then
+    error(("bench: --report: %s"):format(ffi.string(engine.C.hyla_error())), 0)
+  end
 end
 
 -- ---- the machine ----
