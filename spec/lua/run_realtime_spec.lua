@@ -63,6 +63,7 @@ describe("a real-time stage", function()
       assert.equal(i - 1, row.iteration)
       assert.is_number(row.accuracy)
       assert.is_number(row.eta)
+      assert.is_near(row["|g|"], (row["|g eta|"] ^ 2 + row["|g mu|"] ^ 2) ^ 0.5, 1e-15 * row["|g|"])
     end
     assert.is_true(outcome.series[6].eta > outcome.series[1].eta)
     assert.is_true(result.accuracy > 0.5)

@@ -2,6 +2,7 @@ local lfs = require "lfs"
 local tensor = require "hyla.tensor"
 local json = require "hyla.report.json"
 local progress = require "hyla.report.progress"
+local recipe = require "hyla.recipe"
 local record = require "hyla.run.record"
 local report = require "hyla.report"
 local session = require "hyla.run.session"
@@ -190,7 +191,8 @@ end
 
 describe("a run", function()
   it("does its stages and gives results, series and lambda", function()
-    local whole = outcome_of(start(new_recipe()))
+    local path = new_recipe()
+    local whole = outcome_of(start(path))
     assert.equal(2, #whole.results)
     assert.same({ "plain", "learned" }, { whole.results[1].stage, whole.results[2].stage })
     assert.is_true(whole.results[2].distance < whole.results[1].distance)
@@ -200,6 +202,10 @@ describe("a run", function()
     assert.equal(rows[1].distance, whole.results[1].distance)   -- at the first lambda both are plain training
     assert.equal(rows[1].response, rows[1].distance)
     local sum = 0
+    for _, x in ipairs(recipe.load(path):build({}, "fit"):hypergradient().lambda:totable()) do sum = sum + x * x end
+    assert.is_near(sum ^ 0.5, rows[1]["|g|"], 1e-12)             -- a float64 sum of three squares
+    assert.is_nil(rows[7]["|g|"])                                  -- nothing is improved there
+    sum = 0
     for _, x in ipairs(whole.lambda) do sum = sum + x end
     assert.is_true(sum <= 1.5 + 1e-6)
   end)
@@ -251,7 +257,7 @@ describe("a run", function()
     assert.equal("learned", object.results[2].stage)
     assert.equal(object.results[2].distance, outcome_of(start(path)).results[2].distance)
     assert.same(object.results, json.decode(read(out .. "/results.json")).results)
-    assert.is_truthy(read(out .. "/series.csv"):find("^series,iteration,distance,response\nlearned,0,"))
+    assert.is_truthy(read(out .. "/series.csv"):find("series,iteration,distance,response,|g|\nlearned,0,", 1, true))
     assert.is_truthy(read(out .. "/config"):find("hyper_steps=6", 1, true))
   end)
 

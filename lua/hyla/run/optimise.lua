@@ -3,13 +3,14 @@
 -- The state is a plain table that a checkpoint keeps whole; the loop goes on from it to the same bits:
 --   seconds    spent so far
 --   iteration  updates done; hypers, improver: lambda and the accessories of the hyper-optimizer
---   series     a row a hyper-iteration: iteration, response and watched numbers, all at lambda before its update
+--   series     a row a hyper-iteration: iteration, response, norms of the hypergradient, scalar hyperparameters and
+--              watched numbers, all at lambda before its update
 --   carried    what the method takes from one hypergradient to the next, where it does
 --   best       the row's figures and lambda where the early-stopping value was best (without a rule: the last)
 
+local figures = require "hyla.run.figures"
 local profile = require "hyla.profile"
 local progress = require "hyla.report.progress"
-local row_of = require "hyla.run.row"
 local stopper = require "hyla.run.stopper"
 
 -- At the last lambda nothing is improved, so plain training is enough to see how good it is.
@@ -59,8 +60,8 @@ return function(problem, settings, state, on)
   while true do
     local last = state.iteration >= settings.steps
     local g, response, watched = profile.within("hyper-iteration", look, problem, last)
-    local what = "hyper-iteration " .. state.iteration
-    local row = row_of(what, { iteration = state.iteration, response = response }, watched)
+    local row = figures("hyper-iteration " .. state.iteration, { iteration = state.iteration, response = response },
+      problem, g, watched)
     state.series[#state.series + 1] = row
     keep_best(state, rule, row, problem, watched)
     on.progress(state.iteration, row)

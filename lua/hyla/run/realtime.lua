@@ -5,23 +5,17 @@
 -- The state is a plain table that a checkpoint keeps whole; the loop goes on from it to the same bits:
 --   iteration  updates done; seconds spent; training: step, states, tangents; hypers, improver: lambda and the
 --              accessories
---   series     a row a hyperbatch: iteration, step, response, scalar hyperparameters, watched numbers, all before its
---              update; best: the row's figures, lambda and weights where the early-stopping value was best
+--   series     a row a hyperbatch: iteration, step, response, norms of the hypergradient, scalar hyperparameters,
+--              watched numbers, all before its update
+--   best       the row's figures, lambda and weights where the early-stopping value was best
 --   positive, held    the natural stop: the learning rate has been positive; hyperbatches at 0 since
 -- @module hyla.run.realtime
 local diverged = require "hyla.run.diverged"
+local figures = require "hyla.run.figures"
 local progress = require "hyla.report.progress"
-local row_of = require "hyla.run.row"
 local stopper = require "hyla.run.stopper"
 
 local SHARE = 0.02   -- of the time, at most, for checkpoints: they hold the tangents, and may be large
-
--- The figures of a hyperbatch, at lambda before its update.
-local function figures(state, step, response, p, watched)
-  local row = { iteration = state.iteration, step = step, response = response }
-  for name, value in pairs(p:lambda()) do row[name] = type(value) == "number" and value or nil end
-  return row_of("hyperbatch " .. state.iteration, row, watched)
-end
 
 local function keep_best(state, settings, row, p, watched)
   local rule = settings.early_stop
@@ -119,7 +113,8 @@ return function(p, settings, state, on)
     local g, response
     if not finite(function() g, response = training:partial() end) then break end
     local watched = p:watch()
-    local row = figures(state, training:step(), response, p, watched)
+    local row = figures("hyperbatch " .. state.iteration,
+      { iteration = state.iteration, step = training:step(), response = response }, p, g, watched)
     state.series[#state.series + 1] = row
     keep_best(state, settings, row, p, watched)
     on.progress(state.iteration, row)
