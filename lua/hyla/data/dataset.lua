@@ -3,9 +3,11 @@
 -- Fields: x (float32 [n, width]; float64 after `to`), y (int32 [n], labels 0 .. classes-1), size (n), width, classes,
 -- name, names (of the classes, or nil), groups (a whole number for each class, alike for classes that are known to
 -- belong together, or nil), image ({ height, width } of a row seen as a picture, or nil), corrupted (int32 [n], 1 where
--- `corrupt_labels` replaced the label; nil before). Tensors are contiguous.
+-- `corrupt_labels` replaced the label; nil before). Tensors are contiguous. Features that are stored as bytes become x
+-- when it is first asked for: parts that are picked before stay bytes.
 -- @module hyla.data.dataset
 local ffi = require "ffi"
+local bytes_of = require "hyla.data.bytes"
 local choose = require "hyla.data.choose"
 local options = require "hyla.options"
 local site = require "hyla.site"
@@ -16,7 +18,13 @@ local trace = require "hyla.trace"
 local pointer = choose.pointer
 
 local Dataset = {}
-Dataset.__index = Dataset
+
+-- Features that are bytes wait under `stored`; x is made of them when it is wanted.
+function Dataset.__index(set, field)
+  if field ~= "x" then return Dataset[field] end
+  set.x, set.stored = set.stored:tensor(), nil
+  return rawget(set, "x")
+end
 
 -- The columns that have one row an example and so follow it everywhere.
 local COLUMNS = { "x", "y", "corrupted" }
@@ -24,29 +32,39 @@ local COLUMNS = { "x", "y", "corrupted" }
 -- What is said of the set as a whole.
 local ABOUT = { "name", "classes", "names", "groups", "image" }
 
+-- A column as it is now, the features as a tensor or as bytes.
+local function column_of(set, column)
+  local stored = column == "x" and rawget(set, "stored")
+  return stored and stored:current() or set[column]
+end
+
 --- Makes a data set from checked, contiguous tensors.
--- @tparam table fields x, y, name, classes; optional: names, groups, image, corrupted
+-- @tparam table fields x (or hyla.data.bytes), y, name, classes; optional: names, groups, image, corrupted
 -- @treturn Dataset
 local function new(fields)
   local set = {}
   for _, field in ipairs(ABOUT) do set[field] = fields[field] end
   for _, column in ipairs(COLUMNS) do set[column] = fields[column] end
-  set.size, set.width = fields.x.shape[1], fields.x.width
+  set.size, set.width = fields.y.size, fields.x.width
+  if bytes_of.is(fields.x) then set.x, set.stored = nil, fields.x end
   return setmetatable(set, Dataset)
 end
 
 --- Whether a value is a data set.
 local function is(value) return getmetatable(value) == Dataset end
 
--- A set like another with other columns: transform(tensor or nil, name of the column) gives each.
+-- A set like another with other columns: transform(tensor, bytes or nil, name of the column) gives each.
 local function with(set, transform)
   local fields = {}
   for _, field in ipairs(ABOUT) do fields[field] = set[field] end
-  for _, column in ipairs(COLUMNS) do fields[column] = transform(set[column], column) end
+  for _, column in ipairs(COLUMNS) do fields[column] = transform(column_of(set, column), column) end
   return new(fields)
 end
 
 local function row_bytes(t) return t.width * (t.dtype == "float64" and 8 or 4) end
+
+-- A column's tensor, or nil.
+local function numbers(t) return bytes_of.is(t) and t:tensor() or t end
 
 -- Zeros of n rows like those of t.
 local function rows_like(t, n)
@@ -59,6 +77,7 @@ end
 local function pick(set, index, n)
   return with(set, function(t)
     if not t then return nil end
+    if bytes_of.is(t) then return t:pick(index, n) end
     local rows, bytes = rows_like(t, n), row_bytes(t)
     local from, to = pointer(t, "const char *"), pointer(rows, "char *")
     for k = 0, n - 1 do ffi.copy(to + k * bytes, from + index[k] * bytes, bytes) end
@@ -173,7 +192,7 @@ function Dataset:corrupt_labels(fraction, seed)
   if self.corrupted then site.fail("corrupt_labels: labels of '%s' are corrupted already", self.name) end
   if self.classes < 2 then site.fail("corrupt_labels: expected two classes or more, got %d", self.classes) end
   local victims, draws = choose.corruption(self.size, seed)
-  local columns = { x = self.x, y = self.y:clone(), corrupted = tensor.zeros({ self.size }, "int32") }
+  local columns = { x = column_of(self, "x"), y = self.y:clone(), corrupted = tensor.zeros({ self.size }, "int32") }
   local label, mark = pointer(columns.y, "int32_t *"), pointer(columns.corrupted, "int32_t *")
   for k = 0, math.floor(fraction * self.size + .5) - 1 do
     local i = victims[k]
@@ -201,7 +220,10 @@ function Dataset:head(n)
   if not (whole(n) and n >= 1 and n <= self.size) then
     site.fail("head: expected 1 to %d examples, got %s", self.size, tostring(n))
   end
-  return with(self, function(t) return t and t:rows(1, n) end)
+  return with(self, function(t)
+    if bytes_of.is(t) then return t:head(n) end
+    return t and t:rows(1, n)
+  end)
 end
 
 local function check_alike(a, b)
@@ -211,9 +233,8 @@ local function check_alike(a, b)
       site.fail("concat: %s of '%s' is %d, of '%s' %d", field, a.name, a[field], b.name, b[field])
     end
   end
-  if a.x.dtype ~= b.x.dtype then
-    site.fail("concat: '%s' is %s, '%s' is %s", a.name, a.x.dtype, b.name, b.x.dtype)
-  end
+  local ours, theirs = column_of(a, "x").dtype, column_of(b, "x").dtype
+  if ours ~= theirs then site.fail("concat: '%s' is %s, '%s' is %s", a.name, ours, b.name, theirs) end
 end
 
 --- The examples of this set, then those of another.
@@ -224,6 +245,7 @@ function Dataset:concat(other)
   return with(self, function(above, column)
     local below = other[column]
     if not above and not below then return nil end
+    above = numbers(above)
     local both = rows_like(above or below, self.size + other.size)
     local bytes, to = row_bytes(both), pointer(both, "char *")
     if above then ffi.copy(to, pointer(above, "const char *"), self.size * bytes) end
@@ -240,7 +262,7 @@ function Dataset:to(dtype)
     site.fail("to: expected \"float32\" or \"float64\", got %s", tostring(dtype))
   end
   return with(self, function(t, column)
-    if column == "x" then return t:to(dtype) end
+    if column == "x" then return numbers(t):to(dtype) end
     return t
   end)
 end

@@ -1,10 +1,11 @@
 --- How the data sets of descriptors are read, by the descriptor's `format`: which options each takes, and the reader,
--- which returns features and labels as tensors, what messages call the file of the labels, and where there is more to
--- say a table of it: source (of features that come from elsewhere: they are checked), groups (of the classes). Or nil
--- and a message. A format of speech has instead `corpus`, which returns parts of frames
--- (hyla.data.speech.corpus), and where its files are many, `missing`: what a copy lacks.
+-- which returns features (a tensor, or hyla.data.bytes), labels, what messages call their file, and where there is more
+-- to say a table of it: source (of features that come from elsewhere: they are checked), groups (of the classes). Or
+-- nil and a message. A format of speech has instead `corpus`, which returns parts of frames (hyla.data.speech.corpus),
+-- and where its files are many, `missing`: what a copy lacks.
 -- @module hyla.data.formats
 local ffi = require "ffi"
+local bytes_of = require "hyla.data.bytes"
 local cache = require "hyla.data.cache"
 local cifar = require "hyla.data.cifar"
 local descriptor = require "hyla.data.descriptor"
@@ -19,14 +20,6 @@ local words = require "hyla.data.words"
 local formats = {}
 
 local function pointer(kind, t) return ffi.cast(kind, engine.C.hyla_tensor_data(t)) end
-
--- Bytes from `first` on as a float32 tensor [n, width] of 255ths: the nearest float32 of each quotient.
-local function pixels(bytes, first, n, width)
-  local x = tensor.zeros({ n, width }, "float32")
-  local to = pointer("float *", x)
-  for k = 0, n * width - 1 do to[k] = bytes[first + k] / 255 end
-  return x
-end
 
 local function labels(bytes, first, n)
   local y = tensor.zeros({ n }, "int32")
@@ -65,7 +58,8 @@ formats.idx = {
     if not image then return nil, image_first end
     local label, label_first, _, label_path = read_idx(d, part.y)
     if not label then return nil, label_first end
-    return pixels(image, image_first, shape[1], shape[2] * shape[3]), labels(label, label_first, shape[1]), label_path
+    local x = bytes_of.rows({ { bytes = image, first = image_first, n = shape[1] } }, shape[2] * shape[3])
+    return x, labels(label, label_first, shape[1]), label_path
   end,
 }
 
@@ -79,7 +73,8 @@ formats.digits = {
     if not d.image then return nil, d.path .. ": format 'digits' needs image" end
     local width = d.image[1] * d.image[2]
     local bytes, first = cache.get(o.n, o.seed)
-    return pixels(bytes, first, o.n, width), labels(bytes, first + o.n * width, o.n), d.name
+    local x = bytes_of.rows({ { bytes = bytes, first = first, n = o.n } }, width)
+    return x, labels(bytes, first + o.n * width, o.n), d.name
   end,
 }
 
@@ -204,19 +199,20 @@ end
 
 -- Records as features, labels and, of the layouts that have them, groups.
 local function from_records(list, layout)
-  local n, at, record = 0, 0, layout.labels + cifar.width
-  for _, member in ipairs(list) do n = n + member.n end
-  local x, y, group = tensor.zeros({ n, cifar.width }), tensor.zeros({ n }, "int32"), ffi.new("uint8_t[?]", n)
-  local to, label = pointer("float *", x), pointer("int32_t *", y)
+  local blocks, n, at, record = {}, 0, 0, layout.labels + cifar.width
+  for b, member in ipairs(list) do
+    blocks[b], n = { bytes = member.bytes, first = layout.labels, n = member.n, step = record }, n + member.n
+  end
+  local y, group = tensor.zeros({ n }, "int32"), ffi.new("uint8_t[?]", n)
+  local label = pointer("int32_t *", y)
   for _, member in ipairs(list) do
     for i = 0, member.n - 1 do
       local from = member.bytes + i * record
       label[at], group[at] = from[layout.class], from[layout.group or 0]
-      for k = 0, cifar.width - 1 do to[at * cifar.width + k] = from[layout.labels + k] / 255 end
       at = at + 1
     end
   end
-  return x, y, group
+  return bytes_of.rows(blocks, cifar.width), y, group
 end
 
 -- The reader of one layout of CIFAR's archives.
