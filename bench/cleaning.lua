@@ -57,7 +57,7 @@ return {
       outputs = function() return { lambda = g.lambda, response = response } end,
       round = function()
         return { seconds = lib.time(function() p:hypergradient() end),
-                 forward_seconds = lib.time(function() p:start() p:advance(o.steps) end) }
+                 forward_seconds = lib.time(function() p:start() p:step(o.steps) end) }
       end,
       result = function()
         return { steps = o.steps, data = o.data, features = o.features, response = response,

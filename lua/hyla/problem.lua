@@ -2,7 +2,7 @@
 -- how it moves (train), how the hypergradient is computed (method) and what moves the hyperparameters (improve).
 --
 -- Building one finds the leaves that the objectives reach, makes the engine's programs and derives them; nothing is
--- trained. Its values: lambda (the current hyperparameters) and the state of training, at step `p.step` of `p.steps`.
+-- trained. Its values: lambda (the current hyperparameters) and the state of training, at step `p.t` of `p.steps`.
 -- @module hyla.problem
 local ffi = require "ffi"
 local assemble = require "hyla.assemble"
@@ -16,6 +16,7 @@ local improver = require "hyla.improver"
 local lambda = require "hyla.lambda"
 local layout = require "hyla.layout"
 local lower = require "hyla.lower"
+local members = require "hyla.members"
 local method = require "hyla.method"
 local names = require "hyla.names"
 local number = require "hyla.number"
@@ -204,8 +205,8 @@ end
 
 --- Goes on training for n steps, at most to the last.
 -- @tparam number n
-function methods:advance(n)
-  if not options.count.is(n) then site.fail("advance: expected a whole number of steps >= 1, got %s", tostring(n)) end
+function methods:step(n)
+  if not options.count.is(n) then site.fail("step: expected a whole number of steps >= 1, got %s", tostring(n)) end
   local handle = self.handles.train
   if not handle or self.current ~= handle then handle = start(self, "train") end
   finish(self, "train", C.hyla_method_advance(handle, math.min(n, self.steps - C.hyla_method_step(handle))))
@@ -213,7 +214,7 @@ end
 
 local function want_finite(self, f)
   if f == f and math.abs(f) < math.huge then return f end
-  site.fail_at(self.outer.site, "the outer objective is %s after %d steps", number.format(f), self.step)
+  site.fail_at(self.outer.site, "the outer objective is %s after %d steps", number.format(f), self.t)
 end
 
 --- The outer objective at the current state; an error where it is not finite.
@@ -404,20 +405,14 @@ local function program_text(which)
 end
 
 local computed = {
-  step = function(self) return self.current and C.hyla_method_step(self.current) or 0 end,
+  t = function(self) return self.current and C.hyla_method_step(self.current) or 0 end,
   init_program = program_text "init",
   step_program = program_text "step",
   outer_program = program_text "outer",
   adjoint_program = program_text "step.vjp",
 }
 
-function Problem:__index(key)
-  if methods[key] then return methods[key] end
-  if computed[key] then return computed[key](self) end
-  local known = names.keys(methods)
-  for name in pairs(computed) do known[#known + 1] = name end
-  site.fail("a problem has no field or method '%s'%s", tostring(key), names.hint(key, known))
-end
+members.define(Problem, { what = "a problem", methods = methods, computed = computed })
 
 function Problem:__tostring()
   local words = {}

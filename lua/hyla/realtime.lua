@@ -4,12 +4,12 @@
 -- @module hyla.realtime
 local ffi = require "ffi"
 local engine = require "hyla.ffi"
+local members = require "hyla.members"
 local site = require "hyla.site"
 local tensor = require "hyla.tensor"
 local C, check = engine.C, engine.check
 
-local Realtime = {}
-Realtime.__index = Realtime
+local Realtime, methods = {}, {}
 
 local function lambda_of(p)
   local lambda = ffi.new("hyla_tensor *[?]", math.max(#p.hypers, 1))
@@ -46,13 +46,9 @@ local function alive(self)
   return self.handle
 end
 
---- Steps done.
--- @treturn number
-function Realtime:step() return C.hyla_method_step(alive(self)) end
-
 --- Goes on for n steps, at most to the last. After an interrupt calling it again goes on.
 -- @tparam number n
-function Realtime:advance(n)
+function methods:step(n)
   self.problem.current = alive(self)
   self.hooks.finish(self.problem, self.problem.method.kind, C.hyla_method_advance(alive(self), n))
 end
@@ -60,7 +56,7 @@ end
 --- The partial hypergradient at the present step, of the outer objective there.
 -- @treturn table name -> number (a scalar hyperparameter's) or tensor
 -- @treturn number the outer objective
-function Realtime:partial()
+function methods:partial()
   local p = self.problem
   local f, g, out = ffi.new("double[1]"), {}, ffi.new("hyla_tensor *[?]", #p.hypers)
   for i, hyper in ipairs(p.hypers) do
@@ -90,7 +86,7 @@ local function clear_cost(self)
 end
 
 --- Goes on with the problem's present hyperparameters, as an improver or p:set left them.
-function Realtime:update()
+function methods:update()
   check(C.hyla_method_update(alive(self), lambda_of(self.problem)))
   self.problem.current = alive(self)
   clear_cost(self)
@@ -100,7 +96,7 @@ end
 -- @tparam[opt=false] boolean live true: not copies but the tensors themselves, which change as training goes on; for a
 --   checkpoint that is written at once
 -- @treturn table step; states and carried: lists of tensors
-function Realtime:state(live)
+function methods:state(live)
   local states, carried = {}, {}
   local function kept(read, i)
     local t = view(read, alive(self), i)
@@ -108,12 +104,12 @@ function Realtime:state(live)
   end
   for i = 1, #self.problem.layout.states do states[i] = kept(C.hyla_method_state, i) end
   for i = 1, C.hyla_method_carried(alive(self)) do carried[i] = kept(C.hyla_method_carry, i) end
-  return { step = self:step(), states = states, carried = carried }
+  return { step = self.t, states = states, carried = carried }
 end
 
 --- Goes back to a state; the problem's hyperparameters have been set before.
 -- @tparam table state as `state` gave it
-function Realtime:restore(state)
+function methods:restore(state)
   local states = ffi.new("hyla_tensor *[?]", #self.problem.layout.states)
   for i = 1, #self.problem.layout.states do states[i - 1] = state.states[i] end
   check(C.hyla_method_start_from(alive(self), lambda_of(self.problem), state.step, states))
@@ -123,5 +119,9 @@ function Realtime:restore(state)
   end
   self.problem.current = alive(self)
 end
+
+local computed = { t = function(self) return C.hyla_method_step(alive(self)) end }   -- steps done
+
+members.define(Realtime, { what = "training", methods = methods, computed = computed })
 
 return { new = new }

@@ -301,7 +301,7 @@ describe("the hypergradient by reversible momentum", function()
   it("starts warm", function()
     local function problem(method) return classifier { method = method, mu = 0.5, steps = 20 } end
     local donor = problem(hyla.reverse())
-    donor:advance(8)
+    donor:step(8)
     local states = {}
     local m = handle(donor, C.hyla_train_new)
     check(C.hyla_method_advance(m, 8))

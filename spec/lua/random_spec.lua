@@ -42,7 +42,7 @@ local function values_of(e, T, dtype)
   local list = {}
   p:start()
   for t = 1, T do
-    p:advance(1)
+    p:step(1)
     list[t] = p:watch().e
   end
   return list

@@ -39,8 +39,8 @@ end
 
 local function improve_along(p)
   local training, improver = p:realtime(), p:improver()
-  while training:step() < p.steps do
-    training:advance(p.method.every)
+  while training.t < p.steps do
+    training:step(p.method.every)
     improver:step((training:partial()))
     training:update()
   end
@@ -71,7 +71,7 @@ describe("real-time updates", function()
     local p = batched(hyla.forward())
     local training = p:realtime()
     for _, t in ipairs { 1, 2, 7, 24 } do
-      training:advance(t - training:step())
+      training:step(t - training.t)
       local g, f = training:partial()
       local shorter = batched(hyla.reverse(), { steps = t })
       local expected, e = shorter:hypergradient()
@@ -120,7 +120,7 @@ describe("real-time updates", function()
       }
       local training, value, z = p:realtime(), w0, 0
       for _ = 1, 6 do
-        training:advance(1)
+        training:step(1)
         z = case[2] * (1 - r * c) * z - c * value
         value = value - r * c * value
         local g, f = training:partial()
@@ -133,7 +133,7 @@ describe("real-time updates", function()
   it("have derivatives that are truly 0 where the learning rate is 0", function()
     local p = batched(hyla.rtho { every = 3 }, { eta = 0, mu = 0 })
     local training = p:realtime()
-    training:advance(6)
+    training:step(6)
     local g = training:partial()
     assert.equal(0, g.mu)
     assert.is_true(g.eta ~= 0)
@@ -150,9 +150,9 @@ describe("real-time updates", function()
     }
     local training, value, z = p:realtime(), 0, 0
     for _ = 1, 2 do
-      training:advance(4)
+      training:step(4)
       local cost, slope = 0, 0
-      for t = training:step() - 3, training:step() do
+      for t = training.t - 3, training.t do
         z = 0.6 * z + value
         value = 0.6 * value + x:totable()[t]
         cost, slope = cost + value ^ 2, slope + 2 * value * z
@@ -169,11 +169,11 @@ describe("real-time updates", function()
       local p = batched(hyla.rtho { every = 5 }, { dtype = "float32" })
       local training, improver = p:realtime(), p:improver()
       local kept
-      while training:step() < p.steps do
-        training:advance(5 - training:step() % 5)
+      while training.t < p.steps do
+        training:step(5 - training.t % 5)
         improver:step((training:partial()))
         training:update()
-        if training:step() == stop then
+        if training.t == stop then
           kept = { training:state(), improver:state(), { eta = p.hypers.eta.value, mu = p.hypers.mu.value,
             classes = p.hypers.classes.value } }
           p = batched(hyla.rtho { every = 5 }, { dtype = "float32" })
@@ -192,20 +192,20 @@ describe("real-time updates", function()
     local p, q = batched(hyla.rtho()), batched(hyla.rtho())
     local training = p:realtime()
     C.hyla_interrupt()
-    assert.error_matches(function() training:advance(9) end, "interrupted")
+    assert.error_matches(function() training:step(9) end, "interrupted")
     C.hyla_interrupt_clear()
-    training:advance(9)
+    training:step(9)
     local whole = q:realtime()
-    whole:advance(9)
+    whole:step(9)
     assert.same(flat((whole:partial())), flat((training:partial())))
   end)
 
   it("name the state and the step where training diverges after an update", function()
     local p = batched(hyla.rtho { every = 2 }, { eta = 1e18, steps = 60 })
     local training = p:realtime()
-    training:advance(1)
+    training:step(1)
     training:update()
-    local ok, message = pcall(training.advance, training, 59)
+    local ok, message = pcall(training.step, training, 59)
     assert.is_false(ok)
     assert.matches("^training, or its tangents, diverged at step %d+ of 60 .*not finite", message)
   end)
@@ -241,7 +241,7 @@ describe("real-time updates", function()
         }
         local training, improver = p:realtime(), p:improver()
         for k = 1, 100 do
-          training:advance(1000)
+          training:step(1000)
           improver:step((training:partial()))
           if method.every then training:update() end
           local pages = resident()
@@ -260,7 +260,7 @@ describe("real-time updates", function()
 
   it("refuse what needs all tangents where Forward-HG trains in groups", function()
     local training = batched(hyla.forward { memory = 500000 }):realtime()
-    training:advance(2)
+    training:step(2)
     assert.error_matches(function() training:partial() end, "a partial hypergradient needs all 22 tangents at once")
     assert.error_matches(function() training:update() end, "an update of the hyperparameters on the way needs all 22")
   end)

@@ -78,9 +78,9 @@ describe("the prompt at a terminal", function()
     t:expect "going\r\n"
     t:send "\3"
     t:expect "interrupted\r\nhyla> "
-    t:send "n = p.step p:advance(10)\r"
+    t:send "n = p.t p:step(10)\r"
     t:expect "hyla> "
-    t:send "p.step - n, n < 1e9\r"
+    t:send "p.t - n, n < 1e9\r"
     t:expect "10\r\ntrue\r\n"
   end)
 

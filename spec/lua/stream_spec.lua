@@ -55,7 +55,7 @@ describe("mini-batches", function()
     local epochs = {}
     p:start()
     for t = 1, 12 do
-      p:advance(1)
+      p:step(1)
       local epoch = math.ceil(t / 2)
       epochs[epoch] = epochs[epoch] or {}
       for _, i in ipairs(p:evaluate(batch.index):totable()) do
@@ -71,7 +71,7 @@ describe("mini-batches", function()
     local function first(seed)
       local p, batch = batched { size = 10, seed = seed }
       p:start()
-      p:advance(7)
+      p:step(7)
       return p:evaluate(batch.index):totable()
     end
     assert.same(first(3), first(3))
@@ -83,7 +83,7 @@ describe("mini-batches", function()
     local count = {}
     p:start()
     for _ = 1, 12 do
-      p:advance(1)
+      p:step(1)
       for _, i in ipairs(p:evaluate(batch.index):totable()) do count[i] = (count[i] or 0) + 1 end
     end
     local kinds, most = 0, 0

@@ -31,7 +31,7 @@ local function extent_of(p, seconds)
   local twin = p:with { dtype = "float64" }
   twin:start()
   local begun, some = clock(), math.min(p.steps, 4)
-  twin:advance(some)
+  twin:step(some)
   local each = (clock() - begun) / some
   local steps = math.max(1, math.min(p.steps, math.floor(seconds / (each * runs_of(p)))))
   local methods, runs = 2, 6        -- forward and rtho, each in two dtypes; a tangent takes two runs and a bit

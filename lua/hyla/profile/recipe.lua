@@ -42,7 +42,7 @@ end
 
 local function examine(name, p, asked)
   p:start()
-  p:advance(math.min(p.steps, WARM))
+  p:step(math.min(p.steps, WARM))
   p:start_from()
   local seconds
   local collected = profile.collect(function()

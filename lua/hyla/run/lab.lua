@@ -165,7 +165,7 @@ function lab:train(name, problem, settings)
     local outcome = train(p, { weights = settings.weights, early_stop = rule, every = every }, function(step, row)
       self.progress:update(step, row and shown(row), row and rule.watch)
     end)
-    self.progress:update(p.step, numbers_of(outcome.values))
+    self.progress:update(p.t, numbers_of(outcome.values))
     released(p, problem)
     return outcome
   end

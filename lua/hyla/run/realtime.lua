@@ -97,7 +97,7 @@ return function(p, settings, state, on)
 
   -- To the end of the hyperbatch. An interrupt keeps where it came.
   local function advance()
-    local ok, result = pcall(finite, training.advance, training, method.every - training:step() % method.every)
+    local ok, result = pcall(finite, training.step, training, method.every - training.t % method.every)
     if ok then return result end
     if p.unfinished then save(state, true, fill) end
     error(result, 0)
@@ -109,12 +109,12 @@ return function(p, settings, state, on)
   end
 
   while advance() do
-    local last = training:step() >= p.steps or state.iteration >= settings.steps
+    local last = training.t >= p.steps or state.iteration >= settings.steps
     local g, response
     if not finite(function() g, response = training:partial() end) then break end
     local watched = p:watch()
     local row = figures("hyperbatch " .. state.iteration,
-      { iteration = state.iteration, step = training:step(), response = response }, p, g, watched)
+      { iteration = state.iteration, step = training.t, response = response }, p, g, watched)
     state.series[#state.series + 1] = row
     keep_best(state, settings, row, p, watched)
     on.progress(state.iteration, row)
@@ -131,7 +131,7 @@ return function(p, settings, state, on)
   local best = state.best
   return {
     hypers = best.hypers, iteration = best.iteration, response = best.row.response, values = best.values,
-    iterations = state.iteration, step = training:step(), seconds = spent(), stopped = stopped, message = message,
+    iterations = state.iteration, step = training.t, seconds = spent(), stopped = stopped, message = message,
     series = state.series,
     weights = settings.weights and (best.weights or stopped ~= "diverged" and p:weights()) or nil,
   }

@@ -11,11 +11,11 @@ local stopper = require "hyla.run.stopper"
 local CHUNK = 100   -- training steps between two looks at the clock and the interrupt flag
 
 local function to_the_end(p, settings, on)
-  while p.step < p.steps do
-    p:advance(math.min(CHUNK, p.steps - p.step))
-    on(p.step)
+  while p.t < p.steps do
+    p:step(math.min(CHUNK, p.steps - p.t))
+    on(p.t)
   end
-  return { values = p:watch(), weights = settings.weights and p:weights() or nil, step = p.step }
+  return { values = p:watch(), weights = settings.weights and p:weights() or nil, step = p.t }
 end
 
 -- What is there now, as an outcome, where it is better than the best; or the best.
@@ -24,25 +24,25 @@ local function better(best, rule, p, settings, row, values)
     error(("early_stop: '%s' is no number that the problem watches"):format(rule.watch), 0)
   end
   if not stopper.better(rule, best and best.values[rule.watch], row[rule.watch]) then return best end
-  return { values = values, step = p.step, look = row.iteration, response = p.outer and p:response() or nil,
+  return { values = values, step = p.t, look = row.iteration, response = p.outer and p:response() or nil,
     weights = settings.weights and p:weights { into = best and best.weights } or nil }
 end
 
 local function until_no_better(p, settings, on)
   local rule, best, series, stopped, message = settings.early_stop, nil, {}, nil, nil
   while not stopped do
-    local _, words = diverged.or_result(p.advance, p, math.min(settings.every, p.steps - p.step))
+    local _, words = diverged.or_result(p.step, p, math.min(settings.every, p.steps - p.t))
     if words and not best then error(words, 0) end
     if words then
       stopped, message = "diverged", words
       break
     end
     local values = p:watch()
-    local row = row_of("look " .. #series + 1, { iteration = #series + 1, step = p.step }, values)
+    local row = row_of("look " .. #series + 1, { iteration = #series + 1, step = p.t }, values)
     series[row.iteration] = row
     best = better(best, rule, p, settings, row, values)
-    on(p.step, row)
-    stopped = p.step >= p.steps and "steps" or stopper.done(rule, best.look, row.iteration) and "patience" or nil
+    on(p.t, row)
+    stopped = p.t >= p.steps and "steps" or stopper.done(rule, best.look, row.iteration) and "patience" or nil
   end
   best.series, best.stopped, best.message, best.look = series, stopped, message, nil
   best.steps = series[#series].step

@@ -19,10 +19,10 @@ describe("interrupt", function()
     finally(function() C.hyla_interrupt_at(0) end)
     C.hyla_interrupt_at(8)
     assert.has_error(function() p:train() end, "interrupted")
-    assert.equal(7, p.step)
+    assert.equal(7, p.t)
     C.hyla_interrupt_clear()
     p:train()
-    assert.equal(20, p.step)
+    assert.equal(20, p.t)
   end)
 
   -- In its own process: SIGINT is for all of one. `old` defines before(), which sets the action that ours replaces.

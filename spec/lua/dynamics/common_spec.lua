@@ -154,7 +154,7 @@ describe("a readout", function()
     local sum, n
     p:start()
     for t = 1, p.steps do
-      p:advance(1)
+      p:step(1)
       local raw = p:weights { raw = true }
       if t > from then
         n = (n or 0) + 1
@@ -206,9 +206,9 @@ describe("a readout", function()
     local raw = {}
     local again = problem { first, last }
     again:start()
-    again:advance(2)
+    again:step(2)
     for t = 1, 3 do
-      again:advance(1)
+      again:step(1)
       raw[t] = again:weights({ raw = true }).b:item()
     end
     assert.is_near((raw[1] + raw[2] + raw[3]) / 3, p:weights().b:item(), 1e-14)

@@ -1,0 +1,44 @@
+--- What the language's objects have: methods, fields that are computed when they are read, and fields that an object
+-- itself holds. Any other name is an error that hints at near ones, whether it is read or set.
+-- @module hyla.members
+local names = require "hyla.names"
+local site = require "hyla.site"
+
+local members = {}
+
+-- Names that can follow an object: its own, and those of its type.
+local function known_of(object, about)
+  local seen = {}
+  for _, list in ipairs { object, about.methods, about.computed, about.optional } do
+    for name in pairs(list) do seen[name] = true end
+  end
+  return names.keys(seen)
+end
+
+--- Gives a metatable its __index and __newindex. What is known of the type stays at hand as `members` of the metatable,
+-- for help and completion.
+-- @tparam table class metatable of the objects
+-- @tparam table about what: "a problem", for messages; methods: name -> function; computed: name -> function(object);
+--   optional: name -> true, fields that an object may hold or not
+-- @treturn table class
+function members.define(class, about)
+  about.computed, about.optional = about.computed or {}, about.optional or {}
+  local methods, computed, optional = about.methods, about.computed, about.optional
+  class.members = about
+  function class.__index(object, name)
+    if methods[name] then return methods[name] end
+    if computed[name] then return computed[name](object) end
+    if optional[name] then return nil end
+    site.fail("%s has no field or method '%s'%s", about.what, tostring(name),
+              names.hint(name, known_of(object, about)))
+  end
+  function class.__newindex(object, name, value)
+    if optional[name] then return rawset(object, name, value) end
+    local known = methods[name] or computed[name]
+    site.fail("%s has no field '%s' that can be set%s", about.what, tostring(name),
+              known and "" or names.hint(name, known_of(object, about)))
+  end
+  return class
+end
+
+return members
