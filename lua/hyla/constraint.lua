@@ -12,8 +12,7 @@ local C, check = engine.C, engine.check
 local text, huge = number.format, math.huge
 
 --- @type Set
-local Set = {}
-Set.__index = Set
+local Set, methods = {}, {}
 
 -- `members` is a list of { kind, lo, hi, bound, text = as it was written }.
 local function set(members)
@@ -55,7 +54,7 @@ end
 --- The intersection of sets.
 -- @tparam Set ... one or more
 -- @treturn Set; an error when one of them is no set, or two boxes have no point in common
-function Set:with(...)
+function methods:with(...)
   local made = intersection(self, (...))
   for i = 2, select("#", ...) do made = intersection(made, (select(i, ...))) end
   return made
@@ -65,7 +64,7 @@ end
 -- @param x a contiguous tensor, float32 or float64; a square matrix for `symmetric` and `zero_diagonal`
 -- @tparam[opt] string where the place in the recipe that messages name
 -- @return x; an error when the set is empty for a tensor of this size, or a component is not finite
-function Set:project(x, where)
+function methods:project(x, where)
   if not tensor.is(x) then site.fail("project: expected a tensor, got %s", tostring(x)) end
   check(C.hyla_project(#self.members, self.array, x, where))
   return x
@@ -76,7 +75,7 @@ end
 -- @tparam[opt] string where as for project
 -- @treturn boolean
 -- @return the nearest point, a tensor
-function Set:holds(x, where)
+function methods:holds(x, where)
   local nearest = self:project(x:clone(), where)
   local moved = (nearest - x):abs():max():item()
   return moved <= 1e-5 * (1 + x:abs():max():item()), nearest
@@ -85,7 +84,7 @@ end
 --- The finite box that the set's boxes make, as two numbers; nil where an end is infinite.
 -- @treturn number lo
 -- @treturn number hi
-function Set:bounds()
+function methods:bounds()
   local lo, hi = -huge, huge
   for _, m in ipairs(self.members) do
     if m.kind == C.HYLA_SET_BOX then lo, hi = math.max(lo, m.lo), math.min(hi, m.hi) end
@@ -99,6 +98,8 @@ function Set:__tostring()
   for i = 2, #self.members do words[i] = (":with(%s)"):format(self.members[i].text) end
   return table.concat(words)
 end
+
+require("hyla.members").define(Set, { what = "a set", methods = methods })
 
 --- @section end
 

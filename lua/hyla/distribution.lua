@@ -3,6 +3,7 @@
 -- What it draws is a pure function of (seed, trial, name), by the engine's counter-based random numbers: a resumed
 -- search draws what the whole one would have, and a name more or less changes none of the others.
 -- @module hyla.distribution
+local members = require "hyla.members"
 local names = require "hyla.names"
 local number = require "hyla.number"
 local site = require "hyla.site"
@@ -15,21 +16,22 @@ local TRIALS = 2 ^ 20                                  -- streams of one name
 local function shown(x) return type(x) == "number" and number.format(x) or tostring(x) end
 
 --- @type Distribution
-local Distribution = {}
-Distribution.__index = Distribution
+local Distribution, methods = {}, {}
 
 --- The value for a trial.
 -- @tparam number seed a whole number >= 0
 -- @tparam number trial from 1
 -- @tparam string name of what is drawn
 -- @return number; of `choice` one of its values
-function Distribution:draw(seed, trial, name)
+function methods:draw(seed, trial, name)
   if trial >= TRIALS then site.fail("%s: expected a trial below %d, got %s", self.text, TRIALS, shown(trial)) end
   return self.sample({ seed = seed, stream = names.stream(name) * TRIALS + trial, dtype = "float64" })
 end
 
 --- As it was written: "log_uniform(0.0001, 1)".
 function Distribution:__tostring() return self.text end
+
+members.define(Distribution, { what = "a distribution", methods = methods })
 
 --- @section end
 

@@ -4,6 +4,7 @@
 -- by weight and by step and be learned, in hyla.dynamics.setting. A transition is the recipe's own step as a whole.
 -- @module hyla.dynamics
 local common = require "hyla.dynamics.common"
+local members = require "hyla.members"
 local names = require "hyla.names"
 local optimizers = require "hyla.dynamics.optimizers"
 local options = require "hyla.options"
@@ -170,10 +171,10 @@ local function want_like(d, what, leaf, value)
   return trace.broadcast_to(e, leaf.shape)
 end
 
-local function by_key(accessories)
+local function by_key(d, accessories)
   local table_of = {}
   for _, leaf in ipairs(accessories) do table_of[leaf.key] = leaf end
-  return table_of
+  return members.strict(table_of, "the accessories of " .. d.kind, names.keys(d.accessories))
 end
 
 -- The parts of a step of momentum as expressions of the shapes that the engine wants.
@@ -196,12 +197,12 @@ end
 -- @treturn[opt] table where the step is momentum and nothing else, its parts, which hyla.reversible takes:
 --   { weight, velocity = leaves; gradient, rate (of the weight's shape, or a scalar), momentum = expressions }
 function dynamics.step(d, w, accessories, g, at)
-  local before = by_key(accessories)
+  local before = by_key(d, accessories)
   local after, kept, parts = d.step(w, before, g, setting.of(d, w, at))
   local moved = want_like(d, "the weight", w, after)
   kept = kept or {}
   for name in pairs(kept) do
-    if not before[name] then
+    if not rawget(before, name) then
       site.fail_at(d.site, "%s: the step returned an accessory '%s' that is not declared", d.kind, tostring(name))
     end
   end
@@ -217,7 +218,7 @@ end
 -- @tparam table at as for `accessories_of`
 -- @treturn expression of the shape of w
 function dynamics.readout(d, w, accessories, at)
-  local value = d.readout(w, by_key(accessories), setting.of(d, w, at))
+  local value = d.readout(w, by_key(d, accessories), setting.of(d, w, at))
   if not trace.is_operand(value) or type(value) ~= "number" and trace.show(value) ~= trace.show(w) then
     site.fail_at(d.site, "%s: expected the readout of '%s' as %s, got %s", d.kind, w.name, trace.show(w),
                  trace.show(value))

@@ -41,4 +41,19 @@ function members.define(class, about)
   return class
 end
 
+--- A table whose absent names are errors that hint at near ones.
+-- @tparam table t
+-- @tparam string what the table, for messages: "the options"
+-- @tparam {string,...} known names that it may have; one of them that it lacks is nil
+-- @treturn table t
+function members.strict(t, what, known)
+  local is_known = {}
+  for _, name in ipairs(known) do is_known[name] = true end
+  return setmetatable(t, { __index = function(_, name)
+    if not is_known[name] then
+      site.fail("%s have no '%s'%s", what, tostring(name), names.hint(tostring(name), known))
+    end
+  end })
+end
+
 return members

@@ -16,6 +16,7 @@
 -- @module hyla.recipe
 
 local lfs = require "lfs"
+local members = require "hyla.members"
 local names = require "hyla.names"
 local options = require "hyla.options"
 local settings = require "hyla.run.settings"
@@ -23,8 +24,7 @@ local site = require "hyla.site"
 
 local recipe = {}
 
-local Recipe = {}
-Recipe.__index = Recipe
+local Recipe, methods = {}, {}
 
 local fields = {
   about = { kind = "string", required = true },
@@ -61,7 +61,7 @@ function recipe.is(value) return getmetatable(value) == Recipe end
 --- The function that builds a problem.
 -- @tparam[opt] string name among `problems`; nil: the recipe's `build`
 -- @treturn function of the options and, for a named one, of what else it takes
-function Recipe:builder(name)
+function methods:builder(name)
   local problems = self.description.problems or {}
   local build = self.description.build
   if name ~= nil then build = problems[name] end
@@ -75,7 +75,7 @@ end
 --- The options of a run.
 -- @tparam[opt] table overrides values by name, and profile = a profile's name
 -- @treturn table every option; an error that lists the right ones otherwise
-function Recipe:resolve(overrides)
+function methods:resolve(overrides)
   local o, message = settings.resolve(self.declared, overrides)
   if not o then site.fail("%s", message) end
   return o
@@ -86,7 +86,7 @@ end
 -- @tparam[opt] string name of one of the recipe's `problems`; its `build` otherwise
 -- @param ... what a named problem takes besides the options
 -- @treturn problem
-function Recipe:build(overrides, name, ...)
+function methods:build(overrides, name, ...)
   local problem = self:builder(name)(self:resolve(overrides), ...)
   return problem
 end
@@ -95,6 +95,10 @@ function Recipe:__tostring()
   local title = self.name and ("recipe %s: %s"):format(self.name, self.about) or "recipe: " .. self.about
   return title .. "\n" .. settings.describe(self.declared)
 end
+
+members.define(Recipe, {
+  what = "a recipe", methods = methods, optional = { name = true, path = true, word = true, text = true },
+})
 
 -- The tree this file belongs to: recipes/ stands beside lua/, in a clone as well as where it is installed.
 local root = debug.getinfo(1, "S").source:match("^@(.*)lua[/\\]hyla[/\\]recipe%.lua$") or ""

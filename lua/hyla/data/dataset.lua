@@ -9,6 +9,7 @@
 local ffi = require "ffi"
 local bytes_of = require "hyla.data.bytes"
 local choose = require "hyla.data.choose"
+local members = require "hyla.members"
 local options = require "hyla.options"
 local site = require "hyla.site"
 local stream = require "hyla.stream"
@@ -17,14 +18,19 @@ local trace = require "hyla.trace"
 
 local pointer = choose.pointer
 
-local Dataset = {}
+local Dataset, methods = {}, {}
 
 -- Features that are bytes wait under `stored`; x is made of them when it is wanted.
-function Dataset.__index(set, field)
-  if field ~= "x" then return Dataset[field] end
-  set.x, set.stored = set.stored:tensor(), nil
+local function features(set)
+  rawset(set, "x", set.stored:tensor())
+  set.stored = nil
   return rawget(set, "x")
 end
+
+members.define(Dataset, {
+  what = "a data set", methods = methods, computed = { x = features },
+  optional = { names = true, groups = true, image = true, corrupted = true },
+})
 
 -- The columns that have one row an example and so follow it everywhere.
 local COLUMNS = { "x", "y", "corrupted" }
@@ -111,7 +117,7 @@ end
 -- @tparam number seed whole, >= 0
 -- @tparam[opt] table given stratified = true: every part has the classes in the proportions of the whole (false)
 -- @treturn Dataset one value for each size
-function Dataset:split(sizes, seed, given)
+function methods:split(sizes, seed, given)
   check_sizes(self, sizes)
   check_seed("split", seed)
   local o = options.read("split", given, { stratified = { kind = "boolean", default = false } })
@@ -140,7 +146,7 @@ end
 --- What a message calls a class.
 -- @tparam number class from 0
 -- @treturn string
-function Dataset:class_text(class)
+function methods:class_text(class)
   return self.names and ("class %d (%s)"):format(class, self.names[class + 1]) or ("class %d"):format(class)
 end
 
@@ -149,7 +155,7 @@ end
 -- @tparam number seed whole, >= 0
 -- @treturn Dataset one value for each count, then one with all other examples, or nil where none is left; a class with
 --   too few examples is an error
-function Dataset:split_by_class(counts, seed)
+function methods:split_by_class(counts, seed)
   check_counts(counts)
   check_seed("split_by_class", seed)
   local chosen, class, have = choose.by_class(pointer(self.y, "const int32_t *"), self.size, self.classes, counts,
@@ -166,7 +172,7 @@ end
 --- A copy whose features are other ones, such as normalised features.
 -- @tparam tensor x [n, width'], float32 or float64, finite
 -- @treturn Dataset without `image` where the width differs
-function Dataset:with_features(x)
+function methods:with_features(x)
   if not tensor.is(x) or x.rank ~= 2 or x.dtype == "int32" or x.shape[1] ~= self.size then
     site.fail("with_features: expected real numbers [%d, width], got %s", self.size,
       tensor.is(x) and ("%s [%s]"):format(x.dtype, table.concat(x.shape, ", ")) or "a " .. type(x))
@@ -184,7 +190,7 @@ end
 -- @tparam number fraction 0 to 1
 -- @tparam number seed whole, >= 0
 -- @treturn Dataset `corrupted` marks the replaced labels
-function Dataset:corrupt_labels(fraction, seed)
+function methods:corrupt_labels(fraction, seed)
   if not (type(fraction) == "number" and fraction >= 0 and fraction <= 1) then
     site.fail("corrupt_labels: fraction: expected a number from 0 to 1, got %s", tostring(fraction))
   end
@@ -206,7 +212,7 @@ end
 -- @param rows indices from 1 (a table or an int32 tensor; repetitions allowed), or a mask: a table of booleans, or a
 --   tensor of n values that are all 0 or 1
 -- @treturn Dataset an error when it would be empty
-function Dataset:take(rows)
+function methods:take(rows)
   local index, n = choose.rows(rows, self.size)
   if not index then site.fail("take from '%s': %s", self.name, n) end
   if n == 0 then site.fail("take from '%s': no example is left", self.name) end
@@ -216,7 +222,7 @@ end
 --- The first n examples.
 -- @tparam number n 1 to size
 -- @treturn Dataset shares memory with this one
-function Dataset:head(n)
+function methods:head(n)
   if not (whole(n) and n >= 1 and n <= self.size) then
     site.fail("head: expected 1 to %d examples, got %s", self.size, tostring(n))
   end
@@ -240,7 +246,7 @@ end
 --- The examples of this set, then those of another.
 -- @tparam Dataset other of the same width, classes and dtype
 -- @treturn Dataset `corrupted` is 0 for examples of a set whose labels never were
-function Dataset:concat(other)
+function methods:concat(other)
   check_alike(self, other)
   return with(self, function(above, column)
     local below = other[column]
@@ -257,7 +263,7 @@ end
 --- The same examples with x in another dtype.
 -- @tparam string dtype "float32" or "float64"
 -- @treturn Dataset
-function Dataset:to(dtype)
+function methods:to(dtype)
   if dtype ~= "float32" and dtype ~= "float64" then
     site.fail("to: expected \"float32\" or \"float64\", got %s", tostring(dtype))
   end
@@ -272,7 +278,7 @@ end
 -- @tparam table given { size =, seed =, replace = false, sampler = }: see hyla.stream.batch_index
 -- @treturn table x [size, width], y [size], corrupted where the set has it, index (int32 [size], positions from 0:
 --   lambda:gather(batch.index) are the hyperparameters of the batch's examples), size, width, classes, name
-function Dataset:batches(given)
+function methods:batches(given)
   local index = stream.batch_index(self.name, self.size, given)
   local batch = { index = index, size = index.size, width = self.width, classes = self.classes, name = self.name }
   for _, column in ipairs(COLUMNS) do

@@ -6,6 +6,7 @@
 -- longest pattern over others, and any over `default`.
 -- @module hyla.dynamics.setting
 local constraint = require "hyla.constraint"
+local members = require "hyla.members"
 local names = require "hyla.names"
 local options = require "hyla.options"
 local site = require "hyla.site"
@@ -148,7 +149,9 @@ function setting.of(d, w, at)
     end
     s[name] = value and scheduled(d, name, value, at)
   end
-  return s
+  local known = names.keys(d.domains)                  -- of these, and of the update's own, one may be absent
+  for name in pairs(d.settings) do known[#known + 1] = name end
+  return members.strict(s, "the settings of " .. d.kind, known)
 end
 
 local function want_known_key(d, name, key, leaves)

@@ -2,9 +2,9 @@
 -- come from the shell as key=value or from Lua as a table. Everything here returns nil and a message when a
 -- user's word does not fit, so that each caller raises it where it belongs.
 
+local members = require "hyla.members"
 local names = require "hyla.names"
 local number = require "hyla.number"
-local site = require "hyla.site"
 
 local settings = {}
 
@@ -162,15 +162,6 @@ function settings.declare(options, profiles, bounds)
   return declared
 end
 
--- Options as a recipe sees them: one that is not declared is an error at its line, not nil.
-local function strict(declared)
-  return {
-    __index = function(_, key)
-      site.fail("the options have no '%s'%s", tostring(key), names.hint(tostring(key), declared.names))
-    end,
-  }
-end
-
 --- The options a run has: defaults, then the profile, then the other overrides.
 -- @param declared what settings.declare returned
 -- @tparam[opt] table overrides values by name; `profile` names a profile
@@ -198,7 +189,7 @@ function settings.resolve(declared, overrides)
     if value == nil then value = declared.defaults[key] end
     o[key] = copy(value)
   end
-  return setmetatable(o, strict(declared))
+  return members.strict(o, "the options", declared.names)
 end
 
 --- Reads words of the shell. A list is given with commas: budget=1000,1500.
