@@ -151,6 +151,7 @@ void hyla_program_drop(hyla_program *p);
 /* in[i]: shape and dtype of input i. out[i]: written when given, made when NULL. */
 int hyla_program_run(hyla_program *p, hyla_tensor *const *in, hyla_tensor **out);
 const char *hyla_program_print(hyla_program *p); /* the plan as text; lives until the next call on p */
+const char *hyla_program_dot(hyla_program *p);   /* the same as a graph in the language of Graphviz */
 
 /* ---- profile: where the time of this thread's programs goes ----
  *
@@ -263,6 +264,7 @@ int hyla_problem_inner(hyla_problem *p, int objective, int n, const int *weight)
 int hyla_problem_ready(hyla_problem *p, int differentiate);
 /* "init", "step", "outer", "step.vjp", "outer.vjp", "init.vjp": plan as text. */
 const char *hyla_problem_print(hyla_problem *p, const char *which);
+const char *hyla_problem_dot(hyla_problem *p, const char *which); /* for Graphviz; "" where there is no such plan */
 
 /* ---- methods: resumable objects over a problem ---- */
 

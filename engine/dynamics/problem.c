@@ -217,7 +217,8 @@ int hyla_problem_ready(hyla_problem *p, int differentiate) {
   return status;
 }
 
-const char *hyla_problem_print(hyla_problem *p, const char *which) {
+/* NULL: nothing of that name is planned (yet). */
+static hyla_program *program_named(hyla_problem *p, const char *which) {
   const hy_segment *s = p->n_segment ? &p->segment[0] : &(hy_segment){0};
   struct {
     const char *name;
@@ -227,6 +228,16 @@ const char *hyla_problem_print(hyla_problem *p, const char *which) {
              {"outer.vjp", p->outer_vjp}, {"init.vjp", p->init_vjp},
              {"step.rich", s->rich.step}, {"step.rich.vjp", s->rich.vjp}};
   for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-    if (!strcmp(all[i].name, which)) return all[i].program ? hyla_program_print(all[i].program) : "not planned (yet)";
-  return "no such program";
+    if (!strcmp(all[i].name, which)) return all[i].program;
+  return NULL;
+}
+
+const char *hyla_problem_print(hyla_problem *p, const char *which) {
+  hyla_program *program = program_named(p, which);
+  return program ? hyla_program_print(program) : "not planned (yet)";
+}
+
+const char *hyla_problem_dot(hyla_problem *p, const char *which) {
+  hyla_program *program = program_named(p, which);
+  return program ? hyla_program_dot(program) : "";
 }

@@ -145,35 +145,3 @@ int hyla_program_run(hyla_program *p, hyla_tensor *const *in, hyla_tensor **out)
   hy_free(at);
   return status;
 }
-
-/* ---- as text ---- */
-
-static int show_item(hyla_program *p, const hy_item *it, hy_text *t) {
-  static const char *const place[] = {"", "input", "constant", "number", "arena", "scratch", "chain", "output"};
-  const hy_node *n = &p->plan.graph->node[it->node];
-  int status = hy_text_add(t, "  %-20s %s in %s", it->label, hy_shape_show(&it->shape).s, place[it->place]);
-  if (!status && it->place == HY_IN_OUTPUT) status = hy_text_add(t, " %d", it->index + 1);
-  for (int j = 0; j < it->n_in && !status; j++) {
-    const hy_item *from = &p->plan.item[it->in[j].item];
-    if (from->place == HY_IN_FILL) status = hy_text_add(t, "%s%.9g", j ? ", " : " <- ", from->fill);
-    else
-      status = hy_text_add(t, "%s%s%%%d", j ? ", " : " <- ", place[from->place][0] == 'i' ? "input " : "", from->node);
-  }
-  return status ? status : hy_text_add(t, "%s%s\n", n->site ? "  " : "", n->site ? n->site : "");
-}
-
-const char *hyla_program_print(hyla_program *p) {
-  const hy_plan *plan = &p->plan;
-  p->text.n = 0;
-  int status = hy_text_add(&p->text, "%d phases, %.3g MFLOP, arena %zu bytes, scratch %zu bytes a thread\n",
-                           plan->n_phase, plan->flops / 1e6, plan->arena_bytes, plan->scratch_bytes);
-  for (int k = 0; k < plan->n_phase && !status; k++) {
-    const hy_phase *ph = &plan->phase[k];
-    status = hy_text_add(&p->text, "phase %d: %lld rows, %d units of %lld in blocks of %lld%s\n", k + 1,
-                         (long long)ph->extent, ph->units, (long long)ph->unit, (long long)ph->block,
-                         ph->parallel ? ", on all threads" : "");
-    for (int i = ph->first; i < ph->first + ph->n && !status; i++)
-      status = show_item(p, &plan->item[plan->order[i]], &p->text);
-  }
-  return status || !p->text.s ? "" : p->text.s;
-}

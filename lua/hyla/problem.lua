@@ -22,6 +22,7 @@ local names = require "hyla.names"
 local number = require "hyla.number"
 local objectives = require "hyla.objectives"
 local options = require "hyla.options"
+local programs = require "hyla.program"
 local realtime = require "hyla.realtime"
 local site = require "hyla.site"
 local tensor = require "hyla.tensor"
@@ -398,18 +399,16 @@ end
 
 -- ---- fields that are computed ----
 
-local function program_text(which)
-  return function(self)
-    return setmetatable({}, { __tostring = function() return ffi.string(C.hyla_problem_print(self.handle, which)) end })
-  end
+local function program_named(which)
+  return function(self) return programs.new(self, which) end
 end
 
 local computed = {
   t = function(self) return self.current and C.hyla_method_step(self.current) or 0 end,
-  init_program = program_text "init",
-  step_program = program_text "step",
-  outer_program = program_text "outer",
-  adjoint_program = program_text "step.vjp",
+  init_program = program_named "init",
+  step_program = program_named "step",
+  outer_program = program_named "outer",
+  adjoint_program = program_named "step.vjp",
 }
 
 members.define(Problem, { what = "a problem", methods = methods, computed = computed })
