@@ -4,6 +4,7 @@
 -- Fields: size (rows), width, dtype ("float32", what `tensor` makes of them).
 -- @module hyla.data.bytes
 local ffi = require "ffi"
+local buffer = require "hyla.buffer"
 local engine = require "hyla.ffi"
 local tensor = require "hyla.tensor"
 
@@ -14,15 +15,13 @@ Bytes.__index = Bytes
 local IN_255THS = ffi.new "float[256]"
 for byte = 0, 255 do IN_255THS[byte] = byte / 255 end
 
-local function data_of(t) return engine.C.hyla_tensor_data(t) end
-
 -- `row` points at each row's first byte; `owner` keeps the bytes alive.
 local function made(row, size, width, owner)
   return setmetatable({ row = row, size = size, width = width, owner = owner, dtype = "float32" }, Bytes)
 end
 
 --- Rows that lie at a fixed distance from each other, in blocks one after another.
--- @tparam {table,...} blocks bytes (uint8_t array), first (where in it the first row starts), n (rows), step (bytes
+-- @tparam {table,...} blocks bytes (as of hyla.buffer), first (where in it the first row starts), n (rows), step (bytes
 --   from one to the next; width where there is none)
 -- @tparam number width bytes of a row
 -- @treturn Bytes
@@ -46,12 +45,10 @@ local function is(value) return getmetatable(value) == Bytes end
 -- @tparam number n how many
 -- @treturn Bytes
 function Bytes:pick(index, n)
-  -- The engine has no bytes: in a tensor of other elements it still counts them as memory that is held.
-  local owner, row = tensor.zeros({ math.ceil(n * self.width / 4) }, "int32"), ffi.new("const uint8_t *[?]", n)
-  local to = ffi.cast("uint8_t *", data_of(owner))
+  local owner, row = buffer(n * self.width), ffi.new("const uint8_t *[?]", n)
   for k = 0, n - 1 do
-    row[k] = to + k * self.width
-    ffi.copy(to + k * self.width, self.row[index[k]], self.width)
+    row[k] = owner + k * self.width
+    ffi.copy(owner + k * self.width, self.row[index[k]], self.width)
   end
   return made(row, n, self.width, owner)
 end
@@ -66,7 +63,7 @@ function Bytes:head(n) return made(self.row, n, self.width, self.owner) end
 function Bytes:tensor()
   if self.whole then return self.whole end
   local x = tensor.zeros({ self.size, self.width }, "float32")
-  local to = ffi.cast("float *", data_of(x))
+  local to = ffi.cast("float *", engine.C.hyla_tensor_data(x))
   for i = 0, self.size - 1 do
     local from, start = self.row[i], i * self.width
     for k = 0, self.width - 1 do to[start + k] = IN_255THS[from[k]] end

@@ -2,6 +2,7 @@
 -- A cache only saves time, so whatever is wrong with it (no folder, no room, damage) means that the digits are drawn.
 -- @module hyla.data.cache
 local ffi = require "ffi"
+local buffer = require "hyla.buffer"
 local digits = require "hyla.data.digits"
 local engine = require "hyla.ffi"
 local files = require "hyla.data.files"
@@ -31,14 +32,14 @@ end
 --- The pictures 0 .. n-1 of a seed, from the cache or drawn and then cached.
 -- @tparam number n
 -- @tparam number seed
--- @treturn cdata uint8_t array
+-- @treturn cdata uint8_t *, as of hyla.buffer
 -- @treturn number where in it they start: n * 784 pixels in 255ths, then n labels
 local function get(n, seed)
   local size = n * (digits.side * digits.side + 1)
   local path, folder = path_of(n, seed)
   local cached = load(path, n, seed, size)
   if cached then return cached, HEADER end
-  local whole = ffi.new("uint8_t[?]", HEADER + size)
+  local whole = buffer(HEADER + size)
   digits.generate(n, seed, whole + HEADER)
   ffi.copy(whole, header_of(n, seed, whole + HEADER, size), HEADER)
   if path and folders.make(folder) then

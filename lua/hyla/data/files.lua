@@ -2,6 +2,7 @@
 -- @module hyla.data.files
 local ffi = require "ffi"
 local lfs = require "lfs"
+local new_buffer = require "hyla.buffer"
 local crypto = require "hyla.lib.crypto"
 local folders = require "hyla.data.folders"
 local zlib = require "hyla.lib.zlib"
@@ -30,11 +31,11 @@ end
 --- Reads a whole file, unpacked.
 -- @tparam string path plain or gzip
 -- @tparam number bytes the size its contents must have
--- @treturn cdata uint8_t[bytes]; or nil and a message
+-- @treturn cdata uint8_t *, as of hyla.buffer; or nil and a message
 function files.contents(path, bytes)
   local reader, problem = zlib.open(path)
   if not reader then return nil, problem end
-  local buffer = ffi.new("uint8_t[?]", bytes + 1)        -- one more, to see contents that are too long
+  local buffer = new_buffer(bytes + 1)                   -- one more, to see contents that are too long
   local count
   count, problem = reader:read(buffer, bytes + 1)
   reader:close()

@@ -14,7 +14,7 @@ local function shape_text(shape) return "[" .. table.concat(shape, ", ") .. "]" 
 --- Reads a file of unsigned bytes.
 -- @tparam string path plain or gzip
 -- @tparam {number,...} shape the dimensions that it must have
--- @treturn cdata uint8_t array: the file's contents
+-- @treturn cdata uint8_t *, as of hyla.buffer: the file's contents
 -- @treturn number where in it the elements start; or nil and a message
 local function read(path, shape)
   local header, size = 4 + 4 * #shape, 1

@@ -1,6 +1,7 @@
 --- libarchive: the members of a tar archive, plain or compressed.
 -- @module hyla.lib.archive
 local ffi = require "ffi"
+local new_buffer = require "hyla.buffer"
 
 ffi.cdef [[
 typedef struct hyla_archive hyla_archive;
@@ -27,7 +28,7 @@ end
 
 -- The bytes of the member that the archive stands at; nil when they do not come.
 local function contents(archive, size)
-  local buffer, done = ffi.new("uint8_t[?]", math.max(size, 1)), 0
+  local buffer, done = new_buffer(size), 0
   while done < size do
     local count = tonumber(C.archive_read_data(archive, buffer + done, size - done))
     if count <= 0 then return nil end
@@ -56,7 +57,7 @@ end
 --- Reads members of a tar archive.
 -- @tparam string path the archive, plain or gzip
 -- @tparam table wanted name without folders -> true
--- @treturn table name -> { bytes = uint8_t array, size = }, of those that are there; or nil and a message
+-- @treturn table name -> { bytes = uint8_t * as of hyla.buffer, size = }, of those that are there; or nil and a message
 local function read(path, wanted)
   local archive = ffi.gc(C.archive_read_new(), C.archive_read_free)
   C.archive_read_support_filter_gzip(archive)

@@ -28,11 +28,9 @@ function handle.adopt(t)
   return ffi.gc(ffi.cast(reference, t), C.hyla_tensor_drop)
 end
 
---- The tensor that a function of the engine makes. Memory that only Lua's collector still holds is given back before
--- a refusal is final.
--- @tparam function make out -> status
--- @treturn tensor
-function handle.made(make)
+-- One reference to the tensor that a function of the engine makes. Memory that only Lua's collector still holds is
+-- given back before a refusal is final.
+local function given(make)
   local out = ffi.new "hyla_tensor *[1]"
   local status = make(out)
   if status == C.HYLA_ENOMEM then
@@ -40,14 +38,24 @@ function handle.made(make)
     status = make(out)
   end
   check(status)
-  return handle.adopt(out[0])
+  return out[0]
 end
+
+--- The tensor that a function of the engine makes.
+-- @tparam function make out -> status
+-- @treturn tensor
+function handle.made(make) return handle.adopt(given(make)) end
 
 --- Zeros.
 -- @param shape hyla_shape
 -- @treturn tensor
-function handle.new(shape)
-  return handle.made(function(out) return C.hyla_tensor_new(shape, out) end)
+function handle.new(shape) return handle.adopt(handle.raw(shape)) end
+
+--- Zeros that nobody drops yet.
+-- @param shape hyla_shape
+-- @treturn cdata hyla_tensor *, one reference
+function handle.raw(shape)
+  return given(function(out) return C.hyla_tensor_new(shape, out) end)
 end
 
 --- The type of a tensor.

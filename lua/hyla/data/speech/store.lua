@@ -6,6 +6,7 @@
 -- @module hyla.data.speech.store
 local ffi = require "ffi"
 local lfs = require "lfs"
+local buffer = require "hyla.buffer"
 local crypto = require "hyla.lib.crypto"
 local engine = require "hyla.ffi"
 local files = require "hyla.data.files"
@@ -65,7 +66,7 @@ local function joined(list, key, width)
   local frames = 0
   for _, each in ipairs(list) do frames = frames + each.frames end
   local size = bytes_of(#list, frames, width)
-  local whole = ffi.new("uint8_t[?]", HEADER + size)
+  local whole = buffer(HEADER + size)
   local all, at = contents(whole, #list, frames), 0
   for i, each in ipairs(list) do
     all.lengths[i - 1] = each.frames
