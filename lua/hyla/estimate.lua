@@ -94,10 +94,19 @@ local function whole(problem, handle, states, step, plan)
   return plan.steps * step + swept * back + once
 end
 
+-- Drops tensors now, not when the collector comes by: they are as large as the state of training.
+local function let_go(tensors)
+  for i, t in ipairs(tensors) do
+    C.hyla_tensor_drop(ffi.gc(t, nil))
+    tensors[i] = nil
+  end
+end
+
 local function hypergradient(problem, step, states)
   return with(problem.method, problem, function(handle)
     local plan = cost.of(handle)
     local ok, t = pcall(whole, problem, handle, states, step, plan)
+    let_go(states)
     if not ok and engine.status_of(t) ~= C.HYLA_ENONFINITE then error(t, 0) end
     check(C.hyla_method_start(handle, lambda_of(problem)))     -- takes all of its memory, and touches little of it
     return { seconds = ok and t or nil, cost = plan, bytes = C.hyla_memory_current() }
