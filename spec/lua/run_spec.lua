@@ -40,10 +40,14 @@ describe("a record", function()
     assert.equal(0.1, back.scalar:item())
   end)
 
-  it("is written piece by piece to the same bytes", function()
+  it("is written to the same bytes, and Lua's collector gets nothing to do", function()
     local value = { n = 3, large = tensor.normal({ 700, 1000 }, { seed = 1 }), empty = tensor.zeros({ 0 }) }
     local path = new_folder()
+    collectgarbage() collectgarbage "stop"
+    local before = collectgarbage "count"
     assert(record.write(path, value))
+    assert.is_true(collectgarbage "count" - before < 500)
+    collectgarbage "restart"
     local bytes = read(path)
     os.remove(path)
     assert.is_true(bytes == record.encode(value))

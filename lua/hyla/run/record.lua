@@ -10,11 +10,15 @@ local tensor = require "hyla.tensor"
 local json = require "hyla.report.json"
 local zlib = require "hyla.lib.zlib"
 
+ffi.cdef [[
+size_t fwrite(const void *data, size_t size, size_t count, void *file);
+char *strerror(int number);
+]]
+
 local record = {}
 
 local FORMAT = 1
 local MARK = "$tensor"
-local CHUNK = 2 ^ 20   -- bytes written at a time
 local bytes_of = { float32 = 4, float64 = 8, int32 = 4 }
 
 local function take_out_tensors(value, tensors)
@@ -58,7 +62,13 @@ function record.encode(value)
   return table.concat(pieces)
 end
 
---- Writes the bytes that stand for a value into a file, piece by piece: no copy of a large state is made.
+-- Writes bytes as they lie: as strings they would stay with the collector for a while, and fill the memory.
+local function put(file, data, size)
+  if ffi.C.fwrite(data, 1, size, file) == size then return true end
+  return nil, ffi.string(ffi.C.strerror(ffi.errno()))
+end
+
+--- Writes the bytes that stand for a value into a file: no copy of a large state is made.
 -- @tparam string path made anew
 -- @tparam table value as for encode
 -- @treturn boolean true; or nil and a message, and no file
@@ -69,10 +79,7 @@ function record.write(path, value)
   local ok
   ok, problem = file:write(text)
   for _, t in ipairs(tensors) do
-    local data, size = ffi.cast("const char *", hyla.C.hyla_tensor_data(t)), size_of(t)
-    for at = 0, size - 1, CHUNK do
-      if ok then ok, problem = file:write(ffi.string(data + at, math.min(CHUNK, size - at))) end
-    end
+    if ok then ok, problem = put(file, hyla.C.hyla_tensor_data(t), size_of(t)) end
   end
   local closed, refused = file:close()
   if ok and closed then return true end
