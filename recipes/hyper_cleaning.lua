@@ -22,7 +22,7 @@ end
 
 local function split(o)
   local train, valid, test = hyla.data(o.data):split({ o.train, o.valid, o.test }, o.seed)
-  return { train = train:corrupt_labels(o.corrupted, o.seed), valid = valid, test = test }
+  return { train = train:corrupt_labels(o.corrupted, o.seed), clean = train, valid = valid, test = test }
 end
 
 -- Learns the weights of the training examples. What it watches is Figure 1 of the paper.
@@ -72,6 +72,28 @@ end
 -- F1 of "discarded" as a detector of wrong labels.
 local function f1(values, corrupted) return 2 * values.true_positives / (values.discarded + corrupted) end
 
+local SUSPECTS = 40   -- pictures of them
+
+-- The training examples that are trusted least, as pictures: what each is labelled, and whether that is wrong.
+local function show_suspects(lab, name, parts, lambda)
+  local train, order, weight = parts.train, {}, lambda:totable()
+  if not train.image then return end
+  for i = 1, train.size do order[i] = i end
+  table.sort(order, function(i, j)
+    if weight[i] ~= weight[j] then return weight[i] < weight[j] end
+    return i < j
+  end)
+  local some, captions, marks = {}, {}, {}
+  for k = 1, math.min(SUSPECTS, train.size) do
+    local i = order[k]
+    some[k], marks[k] = i, train.corrupted:get(i) == 1 and "wrong label" or "right label"
+    captions[k] = ("%d, is %d"):format(train.y:get(i), parts.clean.y:get(i))
+  end
+  local height, width = train.image[1], train.image[2]
+  lab:images(name, train:take(some).x:reshape { #some, height, width }, { captions = captions, marks = marks,
+    title = name .. ": the training examples of the smallest weights" })
+end
+
 local paper = {
   { method = "Oracle", test_accuracy = 0.9046, f1 = 1 },
   { method = "Baseline", test_accuracy = 0.8774 },
@@ -119,6 +141,7 @@ return hyla.recipe {
       local name = "DH-" .. budget
       local best = lab:optimise(name, lab:problem("cleaner", parts, budget),
         { early_stop = { watch = "valid_accuracy", patience = o.patience } })
+      show_suspects(lab, name, parts, best.hypers.lambda)
       lab:result { method = name, f1 = f1(best.values, corrupted), discarded = best.values.discarded,
         test_accuracy = test_accuracy(name .. ", last round", cleaned(o, parts, best.hypers.lambda)) }
     end

@@ -22,6 +22,7 @@ local engine = require "hyla.ffi"
 local formats = require "hyla.data.formats"
 local options = require "hyla.options"
 local site = require "hyla.site"
+local sources = require "hyla.data.sources"
 local svmlight = require "hyla.data.svmlight"
 local tensor = require "hyla.tensor"
 
@@ -54,6 +55,7 @@ local function named(name, given)
   local format = formats[d.format]
   if not format then site.fail("data: %s: unknown format '%s'", d.path, d.format) end
   local o = options.read(("data '%s'"):format(name), given, format.options)
+  sources.note(name)
   if format.corpus then
     local parts, words = format.corpus(d, o)
     return parts or site.fail("data: %s", words)
@@ -73,6 +75,7 @@ local function tensor_of(key, given, dtype)
   if type(given) == "table" then return tensor(given, dtype), key end
   local ok, loaded = pcall(tensor.load, given)
   if not ok then site.fail("data: %s", loaded) end
+  sources.note("data", { given })
   return loaded, given
 end
 

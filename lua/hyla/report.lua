@@ -112,13 +112,17 @@ function report.table(rows, first, reference)
 end
 
 --- Results as one JSON object on one line.
--- @tparam table run recipe: its name; seconds; results: rows; columns: keys that come first in a row; matrices: a list
---   of { name, names, rows }, shown where there are any
+-- @tparam table run recipe: its name; seconds; results: rows; columns: keys that come first in a row; reference:
+--   figures of others, { label, rows }; matrices: a list of { name, names, rows }; the last three where there are any
 -- @treturn string
 function report.json(run)
   local order = { "recipe", "seconds", "results" }
   for _, name in ipairs(run.columns or {}) do order[#order + 1] = name end
   local object = { recipe = run.recipe, seconds = run.seconds, results = json.list(run.results) }
+  if run.columns then object.columns = json.list(run.columns) end
+  if run.reference then
+    object.reference = { label = run.reference.label, rows = json.list(run.reference.rows) }
+  end
   if run.matrices and #run.matrices > 0 then object.matrices = json.list(run.matrices) end
   return json.encode(object, run.recipe, order)
 end
@@ -128,6 +132,25 @@ local function csv_cell(value)
   if type(value) == "number" then return number.format(value) end
   local text = tostring(value)
   return text:find('[,"\n]') and '"' .. text:gsub('"', '""') .. '"' or text
+end
+
+local function csv_line(columns, value_of)
+  local words = {}
+  for i, name in ipairs(columns) do words[i] = csv_cell(value_of(name)) end
+  return table.concat(words, ",")
+end
+
+--- Results as CSV, with every digit and the figures of others beside.
+-- @tparam {table,...} rows
+-- @tparam[opt] {string,...} first columns that come first
+-- @tparam[opt] table reference as for report.table
+-- @treturn string
+function report.results_csv(rows, first, reference)
+  local columns = columns_of(rows, first)
+  if reference and #rows > 0 then rows, columns = beside(rows, columns, reference) end
+  local lines = { csv_line(columns, function(name) return name end) }
+  for _, row in ipairs(rows) do lines[#lines + 1] = csv_line(columns, function(name) return row[name] end) end
+  return table.concat(lines, "\n") .. "\n"
 end
 
 --- Series as CSV: a line a point, with the series' name first and the columns of all series.
@@ -140,14 +163,11 @@ function report.csv(series, first)
     for _, row in ipairs(one.rows) do all[#all + 1] = row end
   end
   local columns = columns_of(all, first or { "restart", "iteration", "trial" })
-  local header = { "series" }
-  for _, name in ipairs(columns) do header[#header + 1] = csv_cell(name) end
-  local lines = { table.concat(header, ",") }
+  local lines = { "series," .. csv_line(columns, function(name) return name end) }
   for _, one in ipairs(series) do
+    local name = csv_cell(one.name)
     for _, row in ipairs(one.rows) do
-      local words = { csv_cell(one.name) }
-      for i, name in ipairs(columns) do words[i + 1] = csv_cell(row[name]) end
-      lines[#lines + 1] = table.concat(words, ",")
+      lines[#lines + 1] = name .. "," .. csv_line(columns, function(column) return row[column] end)
     end
   end
   return table.concat(lines, "\n") .. "\n"

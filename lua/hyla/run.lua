@@ -2,6 +2,7 @@
 -- @module hyla.run
 
 local C = require("hyla.ffi").C
+local folder = require "hyla.run.folder"
 local foresee = require "hyla.run.foresee"
 local json = require "hyla.report.json"
 local profile = require "hyla.profile"
@@ -15,6 +16,7 @@ local trace = require "hyla.report.trace"
 
 local run = {}
 
+local NOWHERE = "none"
 local DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
 -- A result that cannot be told (a full disk, a reader that is gone) is a failure, not a success without words.
@@ -50,24 +52,34 @@ local function interruptible(work)
   return ok, result, interrupted
 end
 
-local function tell_interrupted(asked, display, session_made)
-  local text = "interrupted"
-  if session_made and asked.out then
-    text = ("%s; resume with hyla resume %s"):format(text, asked.out)
-  elseif session_made then
-    text = text .. "; nothing was kept (--out DIR keeps a run, so that it can be resumed)"
-  end
-  complain(display, text)
-  return INTERRUPTED
-end
-
 -- Whatever became of the run, its trace is of use.
 local function save_trace(asked, display, made)
   profile.stop()
   if made then
-    display.print(trace.save(asked.profile, made.recipe.name) .. "\n")
+    local path = asked.profile.path or made.store.folder .. "/trace.json"
+    display.print(trace.save(path, made.recipe.name) .. "\n")
   end
   C.hyla_profile_drop()
+end
+
+-- How a run that did not get to its end ended: exit code, status and message.
+local function ending(made, message, interrupted)
+  if not interrupted then return FAILED, "failed", site.explained(tostring(message)) end
+  local text = "interrupted"
+  if made and made.store then
+    text = ("%s; resume with hyla resume %s"):format(text, made.store.folder)
+  elseif made then
+    text = text .. "; nothing was kept (without --out none a run is kept, so that it can be resumed)"
+  end
+  return INTERRUPTED, "interrupted", text
+end
+
+-- The end of a run's record; where it cannot be written that is told, and the run has failed.
+local function finished(display, made, code, status, message)
+  local ok, trouble = pcall(made.finish, made, status, message)
+  if not ok then complain(display, site.explained(tostring(trouble))) end
+  made:close()
+  return ok and code or code == DONE and FAILED or code
 end
 
 local function conduct(asked, display, make_session)
@@ -78,15 +90,14 @@ local function conduct(asked, display, make_session)
     made:run()
   end)
   if asked.profile then save_trace(asked, display, made) end
-  if made then made:close() end
-  if interrupted then return tell_interrupted(asked, display, made) end
   if not ok then
-    complain(display, site.explained(tostring(message)))
-    return FAILED
+    local code, status, words = ending(made, message, interrupted)
+    complain(display, words)
+    return made and finished(display, made, code, status, words) or code
   end
-  display.print(made:table())
+  made.print(made:table())
   if asked.json then say(report.json(made:summary()) .. "\n") end
-  return DONE
+  return finished(display, made, DONE, "done")
 end
 
 -- Figures of a dry run as they are written.
@@ -120,8 +131,9 @@ local function dry(asked, display, loaded, o)
 end
 
 --- Runs a recipe.
--- @tparam table asked recipe: name or path; options: {"key=value",...}; json, quiet: booleans; out: folder or nil;
---   dry: whether to tell alone what the stages will take (hyla.run.foresee); profile: a file for a trace, or nil
+-- @tparam table asked recipe: name or path; options: {"key=value",...}; json, quiet: booleans; out: a folder, "none" to
+--   keep nothing, or nil for a new one in runs/; dry: whether to tell alone what the stages will take
+--   (hyla.run.foresee); profile: nil, or { path = a file for a trace, nil: trace.json in the folder }
 -- @treturn number exit code: 0 done, 1 failed, 2 wrong usage, 130 interrupted
 function run.main(asked)
   local display = display_of(asked)
@@ -142,11 +154,17 @@ function run.main(asked)
     return USAGE
   end
   if asked.dry then return dry(asked, display, loaded, o) end
-  return conduct(asked, display, function() return session.start(loaded, o, asked.out, display) end)
+  return conduct(asked, display, function()
+    local out = asked.out or folder.fresh(folder.HOME, loaded.name)
+    if out == NOWHERE then out = nil end
+    local made = session.start(loaded, o, out, display, overrides.profile)
+    if not asked.out then display.progress:say("kept in " .. out) end
+    return made
+  end)
 end
 
---- Goes on with a run that was kept with --out.
--- @tparam table asked out: its folder; json, quiet: booleans; profile: a file for a trace, or nil
+--- Goes on with a run that was cut short.
+-- @tparam table asked out: its folder; json, quiet: booleans; profile: as for run.main
 -- @treturn number exit code as for run.main
 function run.resume(asked)
   local display = display_of(asked)

@@ -4,10 +4,11 @@
 -- (the right ones are listed), a missing key, a value of another type. A `text` stays text whatever it looks like
 -- ("1e5", "no"), because types come from the declaration and never from the spelling.
 --
--- A type is "text", "integer", "number" or "boolean", or is made by `list` and `map`.
+-- A type is "text", "integer", "number" or "boolean", or is made by `list` and `map`, or is `any`: what `text` wrote.
 -- @module hyla.yaml
 local events = require "yaml"   -- libyaml's own events, which know their lines
 local names = require "hyla.names"
+local number = require "hyla.number"
 
 --- A list whose elements have one type.
 -- @param of type of an element
@@ -19,6 +20,10 @@ local function list(of) return { kind = "list", of = of } end
 -- @tparam[opt] table optional key -> type
 -- @treturn table a type
 local function map(required, optional) return { kind = "map", required = required, optional = optional or {} } end
+
+--- Whatever comes. A plain scalar that spells a number, true or false is one, every other scalar is text; that is how
+-- `text` writes them, and no way to read what people wrote.
+local any = { kind = "any" }
 
 -- Scalars: what a plain spelling must look like, and what it becomes.
 local scalar = {
@@ -97,8 +102,27 @@ function Reader:read_list(event, declared, where)
   return result
 end
 
+function Reader:read_any(event, where)
+  if event.type == "SEQUENCE_START" then return self:read_list(event, { of = any }, where) end
+  if event.type == "SCALAR" then
+    local plain, value = event.style == "PLAIN", nil
+    if plain then value = scalar.number(event.value) end
+    if plain and value == nil then value = scalar.boolean(event.value) end
+    if value == nil then return event.value end
+    return value
+  end
+  local result = {}
+  for key in self.next, self do
+    if key.type == "MAPPING_END" then return result end
+    if key.type ~= "SCALAR" then self:fail(key, "%s: a key must be text", where) end
+    if result[key.value] ~= nil then self:fail(key, "%s: key '%s' is given twice", where, key.value) end
+    result[key.value] = self:read(self:next(), any, key.value)
+  end
+end
+
 function Reader:read(event, declared, where)
   local kind = type_name(declared)
+  if kind == "any" then return self:read_any(event, where) end
   if kind == "map" then return self:read_map(event, declared, where) end
   if kind == "list" then return self:read_list(event, declared, where) end
   if event.type ~= "SCALAR" then self:fail(event, "%s: expected %s, got %s", where, kind, what_is[event.type]) end
@@ -149,4 +173,68 @@ local function read(path, declared)
   return load(text, declared, path)
 end
 
-return { load = load, read = read, list = list, map = map }
+local put
+
+-- What other readers of YAML take for no text.
+local words = {}
+for word in ("true false yes no on off null y n"):gmatch "%S+" do words[word] = true end
+
+local escapes = { ['"'] = '\\"', ["\\"] = "\\\\", ["\n"] = "\\n", ["\t"] = "\\t" }
+
+local function scalar_text(value)
+  if type(value) == "number" then return number.format(value) end
+  if type(value) ~= "string" then return tostring(value) end
+  if value:match "^[%a/][%w_./ -]*$" and not value:match " $" and not words[value:lower()] then return value end
+  return '"' .. value:gsub('[%c"\\\127]', function(c) return escapes[c] or ("\\x%02x"):format(c:byte()) end) .. '"'
+end
+
+local function flow_text(items)
+  local parts = {}
+  for i, item in ipairs(items) do parts[i] = scalar_text(item) end
+  return "[" .. table.concat(parts, ", ") .. "]"
+end
+
+local function put_map(out, value, order, indent)
+  local keys, first = {}, {}
+  for _, key in ipairs(order) do
+    if value[key] ~= nil then keys[#keys + 1], first[key] = key, true end
+  end
+  for _, key in ipairs(names.keys(value)) do
+    if not first[key] then keys[#keys + 1] = key end
+  end
+  for _, key in ipairs(keys) do
+    out[#out + 1] = ("%s%s:"):format(indent, scalar_text(key))
+    put(out, value[key], order, indent)
+  end
+end
+
+-- A value behind "key:", or after "-" as a list's item.
+function put(out, value, order, indent)
+  if type(value) ~= "table" then
+    out[#out] = out[#out] .. " " .. scalar_text(value)
+  elseif type(value[1]) == "table" then
+    for _, item in ipairs(value) do
+      local lines = {}
+      put_map(lines, item, order, indent .. "    ")
+      lines[1] = indent .. "  - " .. lines[1]:sub(#indent + 5)
+      for _, line in ipairs(lines) do out[#out + 1] = line end
+    end
+  elseif value[1] ~= nil or next(value) == nil then
+    out[#out] = out[#out] .. " " .. (value[1] ~= nil and flow_text(value) or "{}")
+  else
+    put_map(out, value, order, indent .. "  ")
+  end
+end
+
+--- A map as YAML that every reader of YAML takes to be the same: text is quoted where it would not be text otherwise.
+-- @tparam table value a map: string keys; values are numbers (finite), strings, booleans, maps, lists of scalars or
+--   of maps
+-- @tparam[opt] {string,...} order keys that come first, in every map; the others are sorted
+-- @treturn string
+local function text(value, order)
+  local out = {}
+  put_map(out, value, order or {}, "")
+  return table.concat(out, "\n") .. "\n"
+end
+
+return { load = load, read = read, list = list, map = map, any = any, text = text }

@@ -66,7 +66,7 @@ describe("the command", function()
     assert.matches(words, run("./hyla -e " .. shell.quote(line .. " return w < 3")).err)
     shell.write(folder .. "/c.lua", "local hyla = require 'hyla'\nreturn hyla.recipe { about = 'c', build = function() "
       .. line .. " if 3 <= w then return w end end }")
-    assert.matches(words, run("./hyla run " .. folder .. "/c.lua").err)
+    assert.matches(words, run("./hyla run --out none " .. folder .. "/c.lua").err)
   end)
 
   it("reports an error with the way to it in the user's files alone", function()

@@ -117,7 +117,7 @@ describe("profile", function()
       ["profile RECIPE --steps few"] = "expected a whole number of steps",
       ["profile RECIPE stops=3"] = "unknown option 'stops'",
       ["profile no_such"] = "no_such",
-      ["run RECIPE --profile"] = "--profile FILE.json says, or --out DIR",
+      ["run RECIPE --out none --profile"] = "--profile FILE.json says, where nothing is kept",
       ["run RECIPE --profile steps=3"] = "expected a file that ends in .json, got 'steps=3'",
       ["run RECIPE --dry-run --profile DIR/x.json"] = "goes without --profile",
     } do
@@ -156,12 +156,12 @@ describe("profile", function()
   end)
 
   it("writes a whole trace where a run fails or is interrupted", function()
-    local seen = hyla "run RECIPE --quiet fail=true --profile DIR/failed.json"
+    local seen = hyla "run RECIPE --out none --quiet fail=true --profile DIR/failed.json"
     assert.equal(1, seen.code)
     assert.equal(1, expect_nesting(read "failed.json")["optimise learned"])
     shell.write(folder .. "/interrupt.lua", ([[
       require("hyla.ffi").C.hyla_interrupt_at(13)
-      os.exit(require("hyla.run").main { recipe = %q, quiet = true, profile = %q })
+      os.exit(require("hyla.run").main { recipe = %q, quiet = true, out = "none", profile = { path = %q } })
     ]]):format(path, folder .. "/cut.json"))
     assert.equal(130, hyla "DIR/interrupt.lua".code)
     local depth = expect_nesting(read "cut.json")

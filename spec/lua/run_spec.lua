@@ -262,7 +262,7 @@ describe("a run", function()
     assert.equal(object.results[2].distance, outcome_of(start(path)).results[2].distance)
     assert.same(object.results, json.decode(read(out .. "/results.json")).results)
     assert.is_truthy(read(out .. "/series.csv"):find("series,iteration,distance,response,|g|\nlearned,0,", 1, true))
-    assert.is_truthy(read(out .. "/config"):find("hyper_steps=6", 1, true))
+    assert.is_truthy(read(out .. "/config.yaml"):find("hyper_steps: 6", 1, true))
   end)
 
   it("stops early by patience and keeps the best lambda", function()
@@ -305,7 +305,7 @@ describe("a report", function()
   end)
 
   it("writes JSON in order, empty results as a list, and refuses NaN", function()
-    assert.equal('{"recipe":"r","seconds":1.5,"results":[{"method":"m","a":0.1}]}',
+    assert.equal('{"recipe":"r","seconds":1.5,"results":[{"method":"m","a":0.1}],"columns":["method"]}',
       report.json { recipe = "r", seconds = 1.5, results = { { a = 0.1, method = "m" } }, columns = { "method" } })
     assert.equal('{"recipe":"r","seconds":1,"results":[]}', report.json { recipe = "r", seconds = 1, results = {} })
     fails("expected a finite number, got nan", report.json, { recipe = "r", seconds = 0 / 0, results = {} })

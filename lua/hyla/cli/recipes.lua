@@ -21,31 +21,33 @@ local function output_flags(command)
 end
 
 -- What --profile [FILE.json] asks for, or nil: { path }, or { message = what is wrong with it }.
-local function traced(a, out)
+local function traced(a)
   if not a.profile then return nil end
-  local path = a.profile[1] or out and out .. "/trace.json"
-  if not path then return { message = "--profile: where to? --profile FILE.json says, or --out DIR" } end
-  if not path:match "%.json$" then
+  local path = a.profile[1]
+  if not path and a.out == "none" then
+    return { message = "--profile: where to? --profile FILE.json says, where nothing is kept" }
+  end
+  if path and not path:match "%.json$" then
     return { message = ("--profile: expected a file that ends in .json, got '%s'"):format(path) }
   end
   return { path = path }
 end
 
 local function run(a)
-  local profile = traced(a, a.out)
+  local profile = traced(a)
   if profile and profile.message then return 2, profile.message end
   set_threads(a.threads)
   return require "hyla.run".main {
     recipe = a.recipe, options = a.options, json = a.json, quiet = a.quiet, out = a.out,
-    dry = a.dry_run, profile = profile and profile.path,
+    dry = a.dry_run, profile = profile,
   }
 end
 
 local function resume(a)
-  local profile = traced(a, a.dir)
+  local profile = traced(a)
   if profile and profile.message then return 2, profile.message end
   set_threads(a.threads)
-  return require "hyla.run".resume { out = a.dir, json = a.json, quiet = a.quiet, profile = profile and profile.path }
+  return require "hyla.run".resume { out = a.dir, json = a.json, quiet = a.quiet, profile = profile }
 end
 
 local function list()
@@ -67,11 +69,12 @@ return function(parser)
   command:argument "options":args "*":argname "key=value"
     :description "the recipe's options; profile=NAME applies a profile"
   command:flag "--dry-run":description "Tell what each stage will take, memory and time, and start nothing."
-  command:option "--out":argname "DIR":description "Keep checkpoints, results and series there, to resume from."
+  command:option "--out":argname "DIR"
+    :description "The folder to keep the run in, or none to keep nothing; runs/NAME-TIME by default."
   output_flags(command)
 
   command = parser:command "resume":summary "Go on with a run that was cut short, to the same result."
-  command:argument "dir":description "the --out DIR of that run"
+  command:argument "dir":description "the folder of that run"
   output_flags(command)
 
   parser:command "list":summary "List the recipes."

@@ -13,6 +13,7 @@ local engine = require "hyla.ffi"
 local files = require "hyla.data.files"
 local idx = require "hyla.data.idx"
 local options = require "hyla.options"
+local sources = require "hyla.data.sources"
 local tensor = require "hyla.tensor"
 local tasks = require "hyla.data.tasks"
 local words = require "hyla.data.words"
@@ -39,10 +40,17 @@ local function chosen_part(d, name)
   return nil, ("there is no part '%s'; the parts are: %s"):format(name, table.concat(known, ", "))
 end
 
+-- The path of a file that is read now; or nil and a message.
+local function found(d, name)
+  local path, problem = files.find(d, name)
+  if path then sources.note(d.name, { path }) end
+  return path, problem
+end
+
 -- The contents of one file, where its elements start, its shape and path; or nil and a message.
 local function read_idx(d, name)
   local file = descriptor.file(d, name)
-  local path, problem = files.find(d, name)
+  local path, problem = found(d, name)
   if not path then return nil, problem end
   local bytes, first = idx.read(path, file.shape)
   return bytes, first, file.shape, path
@@ -148,7 +156,7 @@ formats.tasks = {
 }
 
 local function read_npy(d, name)
-  local path, problem = files.find(d, name)
+  local path, problem = found(d, name)
   if not path then return nil, problem end
   local ok, t = pcall(tensor.load, path)
   if not ok then return nil, t end
@@ -224,7 +232,7 @@ local function read_cifar(layout)
     if d.features ~= cifar.width or #d.files ~= 1 then
       return nil, ("%s: expected features: %d and one file, the archive"):format(d.path, cifar.width)
     end
-    local path, problem = files.find(d, d.files[1].name)
+    local path, problem = found(d, d.files[1].name)
     if not path then return nil, problem end
     local list
     list, problem = cifar.read(path, layout, o.part)

@@ -11,6 +11,7 @@ local dataset = require "hyla.data.dataset"
 local engine = require "hyla.ffi"
 local options = require "hyla.options"
 local site = require "hyla.site"
+local sources = require "hyla.data.sources"
 local tensor = require "hyla.tensor"
 local zlib = require "hyla.lib.zlib"
 
@@ -147,6 +148,7 @@ return function(path, given)
   local o = options.read("svmlight", given, fields)
   local text, problem = contents(path)
   if not text then site.fail("data: %s", problem) end
+  sources.note(o.name or path, { path })
   local entries
   entries, problem = parse(text, path, o)
   if not entries then site.fail("data: %s", problem) end

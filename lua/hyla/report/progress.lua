@@ -95,9 +95,10 @@ function progress:clear()
   end
 end
 
---- A line that stays.
+--- A line that stays. Where the display's field `said` is a function, it hears of the line even when it is quiet.
 -- @tparam string text
 function progress:say(text)
+  if self.said then self.said(text) end
   if self.quiet then return end
   self:clear()
   self.stream:write(text, "\n")

@@ -3,9 +3,11 @@
 
 local C = require("hyla.ffi").C
 local candidates = require "hyla.run.candidates"
+local facts = require "hyla.run.facts"
 local matrices = require "hyla.run.matrices"
 local options = require "hyla.options"
 local optimise = require "hyla.run.optimise"
+local pictures = require "hyla.run.pictures"
 local profile = require "hyla.profile"
 local realtime = require "hyla.run.realtime"
 local report = require "hyla.report"
@@ -21,13 +23,13 @@ lab.__index = lab
 --- A lab for one run.
 -- @tparam table setup recipe; options: resolved; progress: a hyla.report.progress;
 --   state: {stages = {...}, running = ...} of the run so far; save: function called when it has changed;
---   finished: function called after each stage; print: function that shows a text to the user; folder: of a run that
---   is kept;
+--   finished: function called after each stage; print: function that shows a text to the user; recorder: the
+--   hyla.run.recorder of a run that is kept;
 --   foresee: in a dry run, function(lab, stage) that gives a placeholder instead of working (hyla.run.foresee)
 function lab.new(setup)
   return setmetatable({ recipe = setup.recipe, options = setup.options, progress = setup.progress,
     state = setup.state, save = setup.save, finished = setup.finished, print = setup.print,
-    foresee = setup.foresee, folder = setup.folder, results = {}, matrices = {}, extra_series = {}, used = {},
+    foresee = setup.foresee, recorder = setup.recorder, results = {}, matrices = {}, extra_series = {}, used = {},
     noted = {} }, lab)
 end
 
@@ -97,6 +99,7 @@ local function staged(self, stage)
     local message = tostring(outcome)
     error(C.hyla_interrupted() == 1 and message or ("stage '%s': %s"):format(name, message), 0)
   end
+  if not self.foresee then facts.record_hypers(self.recorder, stage, outcome) end
   self.state.stages[#self.state.stages + 1] = { name = name, kind = kind, outcome = outcome }
   self.state.running = nil
   self.save()
@@ -163,9 +166,12 @@ function lab:train(name, problem, settings)
     local p = build()
     self.progress:begin(name, 0, p.steps, "step")
     local outcome = train(p, { weights = settings.weights, early_stop = rule, every = every }, function(step, row)
+      if row then facts.record(self.recorder, name, step, row) end
       self.progress:update(step, row and shown(row), row and rule.watch)
     end)
-    self.progress:update(p.t, numbers_of(outcome.values))
+    local values = numbers_of(outcome.values)
+    if not rule then facts.record(self.recorder, name, p.t, values) end
+    self.progress:update(p.t, values)
     released(p, problem)
     return outcome
   end
@@ -218,9 +224,9 @@ end
 --   early_stop = {watch =, goal =, patience =}: see hyla.run.stopper; with it the best lambda is the outcome's;
 --   restarts = n, draw = { name = distribution } and seed: hyperparameters not drawn begin at their initial value;
 --   weights = true keeps the weights that a real-time training ends with (with early_stop: the best ones)
--- @treturn table hypers (numbers or tensors by name), response, values, iteration: of the best; iterations, stopped,
---   series; of restarts also restart (the best one), drawn (its first values), restarts, failed (a list of { restart,
---   values, message })
+-- @treturn table hypers (numbers or tensors by name), response, values, iteration: of the best; last: hyperparameters
+--   after the last update, with early_stop; iterations, stopped, series; of restarts also restart (the best one), drawn
+--   (its first values), restarts, failed (a list of { restart, values, message })
 function lab:optimise(name, problem, settings)
   settings = options.read("optimise", settings, optimise_fields)
   local rule, from = settings.early_stop and stopper.rule(settings.early_stop), starts(settings)
@@ -242,7 +248,10 @@ function lab:optimise(name, problem, settings)
       steps = steps, early_stop = rule, restarts = settings.restarts, from = from, loop = once,
       weights = settings.weights,
     }, state, {
-      progress = function(now, row) self.progress:update(now, shown(row), rule and rule.watch) end,
+      progress = function(now, row, at)
+        facts.record(self.recorder, name, now, row, at)
+        self.progress:update(now, shown(row), rule and rule.watch)
+      end,
       failed = function(restart, message)
         self.progress:say(("%s: restart %d failed: %s"):format(name, restart, message))
       end,
@@ -321,6 +330,7 @@ function lab:search(name, problem, settings)
     return search.run(build, { from = from, rule = rule, trials = trials, seconds = settings.seconds,
       weights = settings.weights, early_stop = stop, every = every }, state, {
       progress = function(done, row, message)
+        facts.record(self.recorder, name, done, row)
         if message then self.progress:say(("%s: trial %d failed: %s"):format(name, done, message)) end
         self.progress:update(done, shown(row), rule.watch)
       end,
@@ -360,9 +370,9 @@ function lab:note(text, ...) self.print(text:format(...) .. "\n") end
 -- @tparam {table,...} rows numbers by column
 function lab:series(name, rows) self.extra_series[#self.extra_series + 1] = { name = name, rows = rows } end
 
---- A symmetric matrix of interactions: among the results as numbers, and in the folder of a run that is kept as
--- NAME.npy and as pictures, a heat map and a graph (NAME.map and NAME.graph, each .svg, .png, and the .gp they are
--- drawn by). Where pictures cannot be drawn a note says why.
+--- A symmetric matrix of interactions: among the results as numbers, and in pictures/ of a run that is kept as NAME.npy
+-- (with NAME.json, which says what it is) and drawn, as a heat map and a graph (NAME.map and NAME.graph, each .svg,
+-- .png, and the .gp they are drawn by). Where they cannot be drawn a note says why.
 -- @tparam string name letters, digits, '.', '_' and '-'
 -- @tparam tensor values [n, n], symmetric, none negative
 -- @tparam[opt] table given names: of the rows, a list of texts; title: of the pictures (by default the name);
@@ -370,6 +380,14 @@ function lab:series(name, rows) self.extra_series[#self.extra_series + 1] = { na
 function lab:matrix(name, values, given)
   matrices.add(self, name, values, given)
 end
+
+--- Pictures, such as the examples that matter most: in pictures/ of a run that is kept, as NAME.npy and NAME.json,
+-- which the report of the run shows.
+-- @tparam string name letters, digits, '.', '_' and '-'
+-- @tparam tensor values [n, height, width], the least value black, the largest white
+-- @tparam[opt] table given title: of all of them (by default the name); captions: a text under each, a list of n;
+--   marks: a word on each, a list of n, those of the same word alike ("" for none)
+function lab:images(name, values, given) pictures.images(self, name, values, given) end
 
 --- All series so far: of finished stages, of the running one, of lab:series.
 -- @treturn {table,...} {name = , rows = }

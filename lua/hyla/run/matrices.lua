@@ -1,8 +1,10 @@
 --- Matrices of interactions as results of a run: numbers, a .npy file, pictures.
 
 local gnuplot = require "hyla.report.gnuplot"
+local json = require "hyla.report.json"
 local matrix = require "hyla.report.matrix"
 local options = require "hyla.options"
+local pictures = require "hyla.run.pictures"
 local site = require "hyla.site"
 local tensor = require "hyla.tensor"
 local C, check = require("hyla.ffi").C, require("hyla.ffi").check
@@ -13,9 +15,6 @@ local fields = { names = { kind = "table" }, title = { kind = "string" },
   pictures = { kind = "boolean", default = true } }
 
 local function check_values(name, values)
-  if type(name) ~= "string" or not name:match "^[%w][%w._-]*$" then
-    site.fail("matrix: expected a name of letters, digits, '.', '_' and '-', got %s", tostring(name))
-  end
   if not tensor.is(values) or values.rank ~= 2 or values.shape[1] ~= values.shape[2] or values.size == 0 then
     site.fail("matrix '%s': expected a square tensor, got %s", name,
       tensor.is(values) and "[" .. table.concat(values.shape, ", ") .. "]" or "a " .. type(values))
@@ -58,15 +57,16 @@ end
 -- @tparam[opt] table given
 function matrices.add(lab, name, values, given)
   local o = options.read("matrix", given, fields)
+  pictures.check_name("matrix", name)
   local rows = check_values(name, values)
   local names = names_of(name, o.names, #rows)
   for _, other in ipairs(lab.matrices) do
     if other.name == name then site.fail("matrix '%s': there is one of this name already", name) end
   end
   lab.matrices[#lab.matrices + 1] = { name = name, names = names, rows = rows }
-  if not lab.folder then return end
-  local path = ("%s/%s"):format(lab.folder, name)
-  values:save(path .. ".npy")
+  if not lab.recorder then return end
+  local about = { kind = "matrix", title = o.title or name, names = json.list(names) }
+  local path = lab.recorder:picture(name, values, about)
   if not o.pictures then return end
   draw(lab, path .. ".map", matrix.heat_map(rows, names, o.title or name))
   draw(lab, path .. ".graph", matrix.graph(rows, names, o.title or name))

@@ -45,9 +45,10 @@ end
 -- @tparam problem problem
 -- @tparam table settings steps: hyper-iterations; early_stop: from stopper.rule, or nil
 -- @tparam table|nil state as `save` was given it, to go on from there
--- @tparam table on save(state): called after every update; progress(done, row): after every look
+-- @tparam table on save(state): called after every update; progress(done, row, problem): after every look
 -- @treturn table outcome: hypers (best lambda by name: number or tensor), iteration (where), response and values
---   (watched) there; iterations (updates done), stopped ("steps" or "patience"), series; seconds it took
+--   (watched) there; last (with early stopping: the last lambda); iterations (updates done), stopped ("steps" or
+--   "patience"), series; seconds it took
 return function(problem, settings, state, on)
   local rule, improver = settings.early_stop, problem:improver()
   if state then
@@ -64,7 +65,7 @@ return function(problem, settings, state, on)
       problem, g, watched)
     state.series[#state.series + 1] = row
     keep_best(state, rule, row, problem, watched)
-    on.progress(state.iteration, row)
+    on.progress(state.iteration, row, problem)
     stopped = rule and stopper.done(rule, state.best.iteration, state.iteration) and "patience" or last and "steps"
     if stopped then break end
     profile.within("improve", improver.step, improver, g, response)
@@ -75,6 +76,6 @@ return function(problem, settings, state, on)
   end
   local best = state.best
   return { hypers = best.hypers, iteration = best.iteration, response = best.row.response, values = best.values,
-    iterations = state.iteration, stopped = stopped, series = state.series,
+    last = rule and problem:lambda() or nil, iterations = state.iteration, stopped = stopped, series = state.series,
     seconds = before + progress.clock() - began }
 end

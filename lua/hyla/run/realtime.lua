@@ -64,10 +64,11 @@ end
 -- @tparam problem p whose method is hyla.rtho or one of its kin
 -- @tparam table settings steps: updates at most; early_stop: from stopper.rule, or nil; weights: keep those of the best
 -- @tparam table|nil state as `save` was given it, to go on from there
--- @tparam table on save(state); progress(done, row): after every hyperbatch
+-- @tparam table on save(state); progress(done, row, p): after every hyperbatch
 -- @treturn table outcome: hypers (last lambda, or with early_stop the best), iteration, response and values there;
---   iterations (updates done), step (steps of training), seconds it took, stopped ("steps", "patience", "rate" when the
---   learning rate stayed at 0, or "diverged" with `message`), weights where asked for, series
+--   last (with early_stop: the last lambda); iterations (updates done), step (steps of training), seconds it took,
+--   stopped ("steps", "patience", "rate" when the learning rate stayed at 0, or "diverged" with `message`), weights
+--   where asked for, series
 return function(p, settings, state, on)
   local method, rule = p.method, settings.early_stop
   if state then p:place(state.hypers) end
@@ -117,7 +118,7 @@ return function(p, settings, state, on)
       { iteration = state.iteration, step = training.t, response = response }, p, g, watched)
     state.series[#state.series + 1] = row
     keep_best(state, settings, row, p, watched)
-    on.progress(state.iteration, row)
+    on.progress(state.iteration, row, p)
     stopped = rule and stopper.done(rule, state.best.iteration, state.iteration) and "patience" or last and "steps"
     if stopped then break end
     if not finite(improve, g) then break end
@@ -130,9 +131,9 @@ return function(p, settings, state, on)
   end
   local best = state.best
   return {
-    hypers = best.hypers, iteration = best.iteration, response = best.row.response, values = best.values,
-    iterations = state.iteration, step = training.t, seconds = spent(), stopped = stopped, message = message,
-    series = state.series,
+    hypers = best.hypers, last = rule and p:lambda() or nil, iteration = best.iteration,
+    response = best.row.response, values = best.values, iterations = state.iteration, step = training.t,
+    seconds = spent(), stopped = stopped, message = message, series = state.series,
     weights = settings.weights and (best.weights or stopped ~= "diverged" and p:weights()) or nil,
   }
 end

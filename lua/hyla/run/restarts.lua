@@ -45,8 +45,8 @@ local function run(problem, settings, state, on)
   local values = settings.from.at(state.restart)
   start(problem, settings, state.restart, values)
   local outcome, message = diverged.or_result(settings.loop, problem, settings, state.loop, {
-    progress = function(done, row)
-      on.progress((state.restart - 1) * settings.steps + done, row)
+    progress = function(done, row, p)
+      on.progress((state.restart - 1) * settings.steps + done, row, p)
     end,
     save = function(now)
       state.loop = now

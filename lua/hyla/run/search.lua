@@ -129,8 +129,8 @@ function search.run(build, settings, state, on)
   while state.trial < settings.trials and not (settings.seconds and state.seconds >= settings.seconds) do
     local row, message = try(state, state.trial + 1, settings, build)
     state.trial, state.seconds = state.trial + 1, before + progress.clock() - began
-    on.save(state)
     on.progress(state.trial, row, message)
+    on.save(state)
   end
   local best = state.best
   if not best then

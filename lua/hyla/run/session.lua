@@ -1,6 +1,7 @@
 --- A run of a recipe with its record: everything that a checkpoint keeps and a resumed run starts from.
 --
--- The record: recipe (word), checksum (of its text), options, version, kernels, blas, seconds (spent so far), state.
+-- The record: recipe (word), checksum (of its text), options, version, kernels, blas, seconds (spent so far), state;
+-- config, and metrics: how long metrics.csv was (hyla.run.recorder).
 -- The state: finished stages with their outcomes and the running stage (see hyla.run.lab and hyla.run.optimise). Rows
 -- of results are not kept: the recipe's `run` is called again and adds them from the stages' outcomes.
 
@@ -8,8 +9,10 @@ local ffi = require "ffi"
 local stdlib = require "posix.stdlib"
 local C = require("hyla.ffi").C
 local lab = require "hyla.run.lab"
+local files = require "hyla.run.folder"
 local progress = require "hyla.report.progress"
 local recipes = require "hyla.recipe"
+local recorder = require "hyla.run.recorder"
 local report = require "hyla.report"
 local settings = require "hyla.run.settings"
 local store = require "hyla.run.store"
@@ -29,15 +32,23 @@ local rounding = {
 -- What finds the recipe again from any folder: its name, or the file's absolute path.
 local function lasting(recipe) return recipe.word == recipe.name and recipe.word or stdlib.realpath(recipe.path) end
 
-local function make(recipe, record, folder, display)
-  return setmetatable({ recipe = recipe, record = record, store = folder, progress = display.progress,
+-- A session; `begin` gives its recorder. What the user is told goes into the log, too.
+local function make(recipe, record, folder, display, begin)
+  local self = setmetatable({ recipe = recipe, record = record, store = folder, progress = display.progress,
     print = display.print }, session)
-end
-
-local function config_of(recipe, o)
-  local lines = { "# hyla run " .. recipe.word .. " with" }
-  for _, key in ipairs(recipe.declared.names) do lines[#lines + 1] = key .. "=" .. settings.text(o[key]) end
-  return table.concat(lines, "\n") .. "\n"
+  if not folder then return self end
+  local ok, result = pcall(begin, function() return self:seconds() end)
+  if not ok then
+    folder:close()
+    error(result, 0)
+  end
+  self.recorder = result
+  function self.print(text)
+    self.recorder:log(text)
+    display.print(text)
+  end
+  self.progress.said = function(text) self.recorder:log(text) end
+  return self
 end
 
 --- A new run.
@@ -45,14 +56,18 @@ end
 -- @tparam table o its resolved options
 -- @tparam string|nil out the folder to keep the run in; nil keeps nothing
 -- @tparam table display progress: a hyla.report.progress; print: function that shows a text
+-- @tparam[opt] string profile the name of the one that was asked for
 -- @treturn session
-function session.start(recipe, o, out, display)
+function session.start(recipe, o, out, display, profile)
   local record = { recipe = lasting(recipe), checksum = checksum(recipe.text), options = o, seconds = 0,
     version = ffi.string(C.hyla_version()), state = { stages = {} } }
   for _, one in ipairs(rounding) do record[one.key] = ffi.string(one.here()) end
   local folder = out and store.create(out) or nil
-  local self = make(recipe, record, folder, display)
-  if folder then folder:write("config", config_of(recipe, o)) end
+  local self = make(recipe, record, folder, display, function(seconds)
+    return recorder.begin(folder, { recipe = recipe, options = o, profile = profile, seconds = seconds })
+  end)
+  if folder then record.config = self.recorder.config end
+  self:mark()
   self:save()
   return self
 end
@@ -86,13 +101,22 @@ function session.resume(out, display)
     display.progress:say(("hyla: %s has changed since this run began; finished stages keep their outcomes")
       :format(recipe.word))
   end
-  return make(recipe, record, folder, display)
+  return make(recipe, record, folder, display, function(seconds)
+    return recorder.resume(folder, record.config, record.metrics, seconds)
+  end)
+end
+
+-- The state is one to go on from, and these are its metrics.
+function session:mark()
+  if self.recorder then self.record.metrics = self.recorder.length end
 end
 
 --- Writes the checkpoint, where the run is kept.
 function session:save()
   if not self.store then return end
   self.record.seconds = self:seconds()
+  self.recorder:note_data()
+  self.recorder:flush()
   self.store:save(self.record)
 end
 
@@ -105,14 +129,16 @@ end
 --- What the run has come to, as --json shows it.
 function session:summary()
   return { recipe = self.recipe.name, seconds = self:seconds(), results = self.lab.results,
-    matrices = self.lab.matrices, columns = self.recipe.description.columns }
+    reference = self.lab.reference, matrices = self.lab.matrices, columns = self.recipe.description.columns }
 end
 
 -- Results and series so far, as files beside the checkpoint.
 function session:export()
-  if not self.store then return end
-  self.store:write("results.json", report.json(self:summary()) .. "\n")
-  self.store:write("series.csv", report.csv(self.lab:all_series()))
+  if not (self.store and self.lab) then return end
+  self.store:write(files.RESULTS_JSON, report.json(self:summary()) .. "\n")
+  self.store:write(files.RESULTS_CSV, report.results_csv(self.lab.results, self.recipe.description.columns,
+    self.lab.reference))
+  self.store:write(files.SERIES, report.csv(self.lab:all_series()))
 end
 
 local function with_numbers(row, values)
@@ -151,9 +177,13 @@ function session:run()
   self.began, self.before = progress.clock(), self.record.seconds
   local o = self.record.options
   self.lab = lab.new { recipe = self.recipe, options = o, state = self.record.state, progress = self.progress,
-    print = self.print, save = function() self:save() end, finished = function() self:export() end,
-    folder = self.store and self.store.folder or nil }
+    print = self.print, recorder = self.recorder, finished = function() self:export() end,
+    save = function()
+      self:mark()
+      self:save()
+    end }
   session.conduct(self.recipe, o, self.lab)
+  self:mark()
   self:save()
   self:export()
   return self.lab
@@ -165,9 +195,37 @@ function session:table()
   return report.table(self.lab.results, self.recipe.description.columns, self.lab.reference)
 end
 
+-- Hyperparameters of the stage that was cut short, as far as it came.
+local function record_running(self)
+  local running = self.record.state.running
+  if not running then return end
+  local state = running.state
+  local best, last = state.best, state.hypers or state.loop and state.loop.hypers
+  local hypers = best and (best.hypers or best.outcome and best.outcome.hypers)
+  if hypers then self.recorder:hypers(running.name, "best", hypers) end
+  if last then self.recorder:hypers(running.name, "last", last) end
+end
+
+--- Ends the run's record: its state for the status, and of one that was cut short what there is until now.
+-- @tparam string status "done", "failed" or "interrupted"
+-- @tparam[opt] string message
+function session:finish(status, message)
+  if not self.store then return end
+  if message then self.recorder:log("hyla: " .. message) end
+  if status ~= "done" then
+    self:save()
+    self:export()
+    record_running(self)
+  end
+  self.recorder:finish(status, message)
+end
+
 --- Lets go of the folder.
 function session:close()
-  if self.store then self.store:close() end
+  if not self.store then return end
+  self.progress.said = nil
+  self.recorder:close()
+  self.store:close()
 end
 
 return session

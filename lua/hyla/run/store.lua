@@ -1,28 +1,21 @@
---- The folder of a run (--out DIR): checkpoint.hyla and the one before it, config, results.json, series.csv.
--- Each file is written whole or not at all, so a run that is killed or meets a full disk loses nothing it had.
+--- The folder of a run as its one writer has it: the lock, checkpoints, files that are written whole or not at all, so
+-- that a run which is killed or meets a full disk loses nothing it had.
 
 local lfs = require "lfs"
 local fcntl = require "posix.fcntl"
 local unistd = require "posix.unistd"
+local files = require "hyla.run.folder"
 local hyla = require "hyla.ffi"
 local record = require "hyla.run.record"
 
 local store = {}
 store.__index = store
 
-local CHECKPOINT, PREVIOUS, NEXT = "checkpoint.hyla", "checkpoint.previous", "checkpoint.next"
-
-local function make_folder(path)
-  local parent = path:match("^(.*[^/])/+[^/]+/*$")
-  if parent and not lfs.attributes(parent) then make_folder(parent) end
-  if lfs.attributes(path, "mode") == "directory" then return end
-  local ok, message = lfs.mkdir(path)
-  if not ok then error(("%s: cannot make the folder: %s"):format(path, message), 0) end
-end
+local CHECKPOINT, PREVIOUS, NEXT = files.CHECKPOINT, files.PREVIOUS, files.NEXT
 
 -- One process at a time writes to a folder; the lock goes with the process, however it ends.
 local function lock(folder)
-  local path = folder .. "/lock"
+  local path = ("%s/%s"):format(folder, files.LOCK)
   local fd, message = fcntl.open(path, fcntl.O_CREAT + fcntl.O_RDWR, tonumber("644", 8))
   if not fd then error(("%s: cannot be written: %s"):format(path, message), 0) end
   if not fcntl.fcntl(fd, fcntl.F_SETLK, { l_type = fcntl.F_WRLCK, l_whence = unistd.SEEK_SET, l_start = 0, l_len = 0 })
@@ -37,27 +30,21 @@ local function open(folder)
   return setmetatable({ folder = folder, lock = lock(folder) }, store)
 end
 
-local function read(path)
-  local file, message = io.open(path, "rb")
-  if not file then return nil, message end
-  local bytes, problem = file:read("*a")
-  file:close()
-  return bytes, problem and ("%s: %s"):format(path, problem)
-end
-
 local function exists(path) return lfs.attributes(path, "mode") ~= nil end
 
 --- A folder for a new run; made when missing.
 -- @tparam string folder an error when it cannot be written or already holds a run
 -- @treturn store
 function store.create(folder)
-  make_folder(folder)
-  for _, name in ipairs { CHECKPOINT, PREVIOUS } do
+  files.make(folder)
+  local self = open(folder)
+  for _, name in ipairs { CHECKPOINT, PREVIOUS, files.STATUS } do
     if exists(folder .. "/" .. name) then
+      self:close()
       error(("%s: holds a run already; go on with 'hyla resume %s' or choose another folder"):format(folder, folder), 0)
     end
   end
-  return open(folder)
+  return self
 end
 
 --- Opens the folder of a run and reads its newest whole checkpoint.
@@ -67,18 +54,20 @@ end
 -- @treturn {string,...} words for the user about checkpoints that could not be used
 function store.resume(folder)
   if lfs.attributes(folder, "mode") ~= "directory" then error(folder .. ": no such folder", 0) end
-  local troubles = {}
+  local self, troubles = open(folder), {}
   for _, name in ipairs { CHECKPOINT, PREVIOUS } do
     local path = folder .. "/" .. name
-    local bytes, message = read(path)
+    local bytes, message = files.read(path)
     local value
     if bytes then value, message = record.decode(bytes, path) end
     if value then
       if #troubles > 0 then troubles[#troubles + 1] = "going on from " .. path end
-      return open(folder), value, troubles
+      self.damaged = #troubles > 0
+      return self, value, troubles
     end
     troubles[#troubles + 1] = message
   end
+  self:close()
   error(("%s: nothing to resume from\n  %s"):format(folder, table.concat(troubles, "\n  ")), 0)
 end
 
@@ -95,8 +84,8 @@ local function rename(from, to)
 end
 
 --- Makes a record the newest checkpoint; the newest until now is kept as the previous one. On failure both stay.
--- All of these files are on disk before they get their names, so whatever a crash leaves of the renames can be read;
--- a name itself is flushed with the folder, when the next file is written.
+-- All of these files are on disk before they get their names, so whatever a crash leaves of the renames can be read. A
+-- damaged one is replaced and does not become the previous one.
 -- @tparam table value what record.write takes
 function store:save(value)
   local next_path = self.folder .. "/" .. NEXT
@@ -104,8 +93,10 @@ function store:save(value)
   if not ok then error(message, 0) end
   hyla.check(hyla.C.hyla_file_sync(next_path))
   local newest = self.folder .. "/" .. CHECKPOINT
-  if exists(newest) then rename(newest, self.folder .. "/" .. PREVIOUS) end
+  if exists(newest) and not self.damaged then rename(newest, self.folder .. "/" .. PREVIOUS) end
   rename(next_path, newest)
+  hyla.check(hyla.C.hyla_file_sync(self.folder))
+  self.damaged = false
 end
 
 --- Lets another run use the folder.

@@ -10,6 +10,7 @@ local ffi = require "ffi"
 local draws = require "hyla.data.speech.draws"
 local places = require "hyla.data.speech.places"
 local sndfile = require "hyla.lib.sndfile"
+local sources = require "hyla.data.sources"
 local store = require "hyla.data.speech.store"
 local tensor = require "hyla.tensor"
 
@@ -156,6 +157,7 @@ function spoken_digits.source(d, o)
   local by_speaker, speakers = recordings_in(folder)
   if not by_speaker then return nil, speakers end
   local utterances, paths = utterances_of(by_speaker, speakers, d.rate, o.seed)
+  sources.note(d.name, paths)
   local states = {}
   for phone = 1, #d.classes do states[phone] = phone - 1 == SILENCE and 1 or o.states end
   return { name = d.name, rate = d.rate, phones = d.classes, states = states, normalise = o.normalise,

@@ -8,6 +8,7 @@
 local lfs = require "lfs"
 local places = require "hyla.data.speech.places"
 local sndfile = require "hyla.lib.sndfile"
+local sources = require "hyla.data.sources"
 local store = require "hyla.data.speech.store"
 
 local timit = {}
@@ -121,6 +122,7 @@ function timit.source(d, o)
     problem = add_utterances(list, paths, folder, half, d, number)
     if problem then return nil, problem end
   end
+  sources.note(d.name, paths)
   return { name = d.name, rate = d.rate, phones = d.classes, states = states, normalise = o.normalise,
     utterances = list,
     why_empty = "training has the speakers of TRAIN, testing the 24 of the core test set, validation the rest of TEST",
