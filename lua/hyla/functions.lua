@@ -12,65 +12,8 @@ local apply, broadcast, define, lift, map = trace.apply, trace.broadcast, trace.
 local registry = debug.getregistry()
 if registry["hyla.functions"] then return registry["hyla.functions"] end
 
--- ---- element-wise ----
-
-for _, op in ipairs {
-  "neg", "exp", "log", "log1p", "expm1", "sqrt", "sqrt0", "recip0", "abs", "sign", "relu", "positive", "tanh",
-  "sigmoid", "softplus", "sin", "cos", "floor", "stop_gradient",
-} do
-  define(op, function(x) return apply(op, { lift(op, x) }) end)
-end
-
-for _, op in ipairs { "add", "sub", "mul", "div", "maximum", "minimum", "lt", "le", "eq" } do
-  define(op, function(x, y) return map(op, x, y) end)
-end
-
-local function square(x)
-  x = lift("square", x)
-  return apply("mul", { x, x })
-end
-
--- x^2 is x x: exact, cheap, and smooth at 0.
-define("pow", function(x, y) return y == 2 and square(x) or map("pow", x, y) end)
-define("square", square)
-define("gt", function(x, y) return map("lt", y, x) end)
-define("ge", function(x, y) return map("le", y, x) end)
-define("ne", function(x, y)
-  local equal = map("eq", x, y)
-  return map("sub", 1, equal)
-end)
-
---- x limited to [lo, hi].
-define("clip", function(x, lo, hi) return map("minimum", map("maximum", x, lo), hi) end)
-
---- The nearest whole number, halves upwards; piecewise constant, so no derivative flows (see hyla.straight_through).
-define("round", function(x)
-  x = apply("stop_gradient", { lift("round", x) })
-  local below = apply("floor", { x })
-  return map("add", below, map("le", 0.5, map("sub", x, below)))
-end)
-
--- "float" is the dtype of the problem, or float32 for tensors.
-local cast_to = { float = "float", float32 = "float", int32 = "int32" }
-
---- Another dtype: "float" or "int32" (which truncates towards 0).
-local function cast(x, dtype)
-  local to = cast_to[dtype]
-  if not to then
-    site.fail("cast: expected \"float\" or \"int32\", got %s; the width of \"float\" is the problem's", tostring(dtype))
-  end
-  x = lift("cast", x)
-  return x.dtype == to and x or apply("cast", { x }, { v = { to } })
-end
-define("cast", cast)
-define("to", cast)
-
---- y where c is not 0, z elsewhere; c may be int32.
-define("where", function(c, y, z)
-  local list = broadcast("where", y, z)
-  c = cast(c, list[1].dtype)
-  return apply("where", broadcast("where", c, list[1], list[2]))
-end)
+local elementwise = require "hyla.functions.elementwise"
+local cast, square = elementwise.cast, elementwise.square
 
 -- ---- axes ----
 
@@ -124,10 +67,32 @@ local function reduce(op, x, axes, given)
   return keep and reduced or without_axes(reduced, axes)
 end
 
+--- The sum over axes, all of them unless told.
+-- @function sum
+-- @param x
+-- @tparam[opt] number|{number,...} axes
+-- @tparam[opt] table given { keep = true: the axes stay, with size 1 }
+
+--- The maximum over axes, all of them unless told; among equals the derivative is shared evenly.
+-- @function max
+-- @param x
+-- @tparam[opt] number|{number,...} axes
+-- @tparam[opt] table given as for sum
+
+--- The log of the sum of e^x over axes, all of them unless told, without overflow.
+-- @function logsumexp
+-- @param x
+-- @tparam[opt] number|{number,...} axes
+-- @tparam[opt] table given as for sum
+
 for _, op in ipairs { "sum", "max", "logsumexp" } do
   define(op, function(x, axes, given) return reduce(op, x, axes, given) end)
 end
 
+--- The minimum over axes, all of them unless told.
+-- @param x
+-- @tparam[opt] number|{number,...} axes
+-- @tparam[opt] table given as for sum
 define("min", function(x, axes, given) return map("neg", reduce("max", map("neg", x), axes, given)) end)
 
 local function mean(x, axes, given)
@@ -135,26 +100,49 @@ local function mean(x, axes, given)
   local total = reduce("sum", x, axes, given)
   return map("div", total, x.size / total.size)
 end
+--- The mean over axes, all of them unless told.
+-- @param x
+-- @tparam[opt] number|{number,...} axes
+-- @tparam[opt] table given as for sum
 define("mean", mean)
 
 --- e^x / sum e^x along an axis (the last, unless told).
+-- @param x
+-- @tparam[opt=-1] number axes
 define("softmax", function(x, axes)
   x = lift("softmax", x)
   return apply("softmax", { x }, { v = axes_of("softmax", x, axes or -1) })
 end)
 
+--- log softmax along an axis (the last, unless told): x - logsumexp(x).
+-- @param x
+-- @tparam[opt=-1] number axes
 define("log_softmax", function(x, axes) return map("sub", x, reduce("logsumexp", x, axes or -1, { keep = true })) end)
 
---- The position, from 0, of the first maximum along an axis (the last, unless told); int32.
 local function argmax(x, axis)
   x = lift("argmax", x)
   local axes = { axis_of("argmax", x, axis or -1) - 1 }
   return without_axes(apply("argmax", { x }, { v = axes }), axes)
 end
+--- The position, from 0, of the first maximum along an axis (the last, unless told); int32.
+-- @param x
+-- @tparam[opt=-1] number axis
 define("argmax", argmax)
 
+--- The Euclidean norm sqrt(sum x^2) over axes, all of them unless told.
+-- @param x
+-- @tparam[opt] number|{number,...} axes
+-- @tparam[opt] table given as for sum
 define("norm", function(x, axes, given) return apply("sqrt", { reduce("sum", square(x), axes, given) }) end)
+--- sum |x| over axes, all of them unless told.
+-- @param x
+-- @tparam[opt] number|{number,...} axes
+-- @tparam[opt] table given as for sum
 define("norm1", function(x, axes, given) return reduce("sum", apply("abs", { lift("norm1", x) }), axes, given) end)
+--- sum x^2 over axes, all of them unless told.
+-- @param x
+-- @tparam[opt] number|{number,...} axes
+-- @tparam[opt] table given as for sum
 define("squared_norm", function(x, axes, given) return reduce("sum", square(x), axes, given) end)
 
 -- ---- movement ----
@@ -174,7 +162,6 @@ end)
 --- Axes repeated, and new ones put in front, as numpy's broadcast_to.
 define("expand", function(x, shape) return trace.broadcast_to(lift("expand", x), shape) end)
 
---- Axes permuted: axis i of the result is axis order[i] of x; reversed without an order.
 local function transpose(x, order)
   x = lift("transpose", x)
   local v = {}
@@ -182,15 +169,18 @@ local function transpose(x, order)
   if order and #order ~= x.rank then site.fail("transpose: expected %d axes, got %d", x.rank, #order) end
   return apply("transpose", { x }, { v = v })
 end
+--- Axes permuted: axis i of the result is axis order[i] of x; reversed without an order.
+-- @param x
+-- @tparam[opt] {number,...} order
 define("transpose", transpose)
 
+--- The transpose of a matrix.
 define("t", function(x)
   x = lift("t", x)
   if x.rank ~= 2 then site.fail("t: expected a matrix, got %s; :transpose{...} permutes any axes", trace.show(x)) end
   return transpose(x)
 end)
 
---- Elements start..stop along an axis, from 1, both included, negative from the end; every step-th.
 local function slice(x, axis, start, stop, step)
   x = lift("slice", x)
   axis = axis_of("slice", x, axis)
@@ -210,7 +200,16 @@ local function slice(x, axis, start, stop, step)
   end
   return apply("slice", { x }, { v = v })
 end
+
+--- Elements start..stop along an axis, from 1, both included, negative from the end; every step-th.
+-- @param x
+-- @tparam number axis
+-- @tparam[opt=1] number start
+-- @tparam[opt=-1] number stop
+-- @tparam[opt=1] number step
 define("slice", slice)
+
+--- Rows start..stop: slice along the first axis.
 define("rows", function(x, start, stop) return slice(x, 1, start, stop) end)
 
 --- Zeros around x: counts before and after, one each an axis.
@@ -281,11 +280,22 @@ end)
 -- ---- indices: int32, from 0 ----
 
 local function gather(x, index) return apply("gather", { lift("gather", x), lift("gather", index) }) end
+
+--- Rows of x by position: x[index[...], ...].
+-- @param x
+-- @param index int32, from 0
 define("gather", gather)
+
+--- The same as gather.
+-- @param x
+-- @param index int32, from 0
 define("take", gather)
 
---- x[..., index[...]]: one entry of the last axis, which goes.
 local function take_along(x, index) return apply("take_along", { lift("take_along", x), lift("take_along", index) }) end
+
+--- x[..., index[...]]: one entry of the last axis, which goes.
+-- @param x
+-- @param index int32, from 0
 define("take_along", take_along)
 
 --- Zeros with a new last axis of size k, and x[...] at index[...] of it.

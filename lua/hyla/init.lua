@@ -76,7 +76,7 @@ hyla.straight_through = custom.straight_through
 --- Derivatives of a scalar expression by an expression, or by each of a list: see hyla.trace.
 function hyla.gradient(y, x) return trace.gradient(y, x) end
 
---- The engine's version.
+--- The engine's version, a text.
 hyla.version = ffi.string(engine.C.hyla_version())
 
 --- The number of threads; results never depend on it.
@@ -100,6 +100,7 @@ local lazy = {
 }
 
 return setmetatable(hyla, {
+  members = { what = "hyla", methods = {}, computed = lazy, optional = {} },
   __index = function(_, name)
     if lazy[name] then
       local value = lazy[name]()

@@ -6,6 +6,9 @@ local site = require "hyla.site"
 
 local members = {}
 
+--- Every type that was defined: its word ("problem") -> what is known of it.
+members.types = {}
+
 -- Names that can follow an object: its own, and those of its type.
 local function known_of(object, about)
   local seen = {}
@@ -24,7 +27,8 @@ end
 function members.define(class, about)
   about.computed, about.optional = about.computed or {}, about.optional or {}
   local methods, computed, optional = about.methods, about.computed, about.optional
-  class.members = about
+  about.source = debug.getinfo(2, "S").source
+  class.members, members.types[about.what:gsub("^an? ", "")] = about, about
   function class.__index(object, name)
     if methods[name] then return methods[name] end
     if computed[name] then return computed[name](object) end

@@ -4,6 +4,14 @@
 -- Building one finds the leaves that the objectives reach, makes the engine's programs and derives them; nothing is
 -- trained. Its values: lambda (the current hyperparameters) and the state of training, at step `p.t` of `p.steps`.
 -- @module hyla.problem
+-- @field steps T, how many steps a training has
+-- @field hypers the hyperparameters that are learned, by position and by name: each name, shape, value, set, scale
+-- @field frozen those that can be set and are not learned, the same
+-- @field method how the hypergradient is computed
+-- @field method_reason why "auto" chose the method, or false
+-- @field improve what moves the hyperparameters, or false
+-- @field notes choices that were made for the user, in words
+-- @field dtype "float32" or "float64"
 local ffi = require "ffi"
 local assemble = require "hyla.assemble"
 local auto = require "hyla.auto"
@@ -399,16 +407,17 @@ end
 
 -- ---- fields that are computed ----
 
-local function program_named(which)
-  return function(self) return programs.new(self, which) end
-end
-
 local computed = {
+  --- The step that training is at, from 0 to `steps`.
   t = function(self) return self.current and C.hyla_method_step(self.current) or 0 end,
-  init_program = program_named "init",
-  step_program = program_named "step",
-  outer_program = program_named "outer",
-  adjoint_program = program_named "step.vjp",
+  --- How the first state is computed: see hyla.program.
+  init_program = function(self) return programs.new(self, "init") end,
+  --- How a step is computed.
+  step_program = function(self) return programs.new(self, "step") end,
+  --- How the outer objective is computed.
+  outer_program = function(self) return programs.new(self, "outer") end,
+  --- How a step's adjoint is computed.
+  adjoint_program = function(self) return programs.new(self, "step.vjp") end,
 }
 
 members.define(Problem, { what = "a problem", methods = methods, computed = computed })

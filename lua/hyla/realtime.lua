@@ -120,7 +120,10 @@ function methods:restore(state)
   self.problem.current = alive(self)
 end
 
-local computed = { t = function(self) return C.hyla_method_step(alive(self)) end }   -- steps done
+local computed = {
+  --- The step that training is at.
+  t = function(self) return C.hyla_method_step(alive(self)) end,
+}
 
 members.define(Realtime, { what = "training", methods = methods, computed = computed })
 

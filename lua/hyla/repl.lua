@@ -10,10 +10,15 @@ local repl = {}
 -- Lua instructions between two looks at the interrupt flag.
 local look_every = 10000
 
+-- Globals of the prompt beside Lua's and hyla's, loaded when their names are first used.
+local tools = {
+  help = function() return require("hyla.prompt.help").show end,
+}
+
 local greeting = [[
 Hyla %s on %s. Lua expressions are shown, `hyla` and its names are there:
   p = hyla.load("quickstart"):build{}   p:hypergradient()   print(p.step_program)
-Tab completes, Ctrl-C interrupts, Ctrl-D leaves.
+help() shows around, Tab completes, Ctrl-C interrupts, Ctrl-D leaves.
 ]]
 
 local Session = {}
@@ -31,6 +36,7 @@ function repl.session(hyla, write)
     -- hyla's own lookup raises for a name that it does not have; here such a global is nil, as everywhere in Lua.
     local known, value = pcall(function() return hyla[name] end)
     if known then return value end
+    if tools[name] then return tools[name]() end
   end
   self.env = setmetatable({ hyla = hyla }, { __index = lookup })
   self.env._G = self.env

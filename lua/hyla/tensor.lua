@@ -190,6 +190,11 @@ for _, part in ipairs { require "hyla.tensor.elements", require "hyla.tensor.vie
   for name, method in pairs(part) do methods[name] = method end
 end
 
+tensor.members = {
+  what = "a tensor", methods = methods, computed = handle.fields, optional = {},
+  source = debug.getinfo(1, "S").source,
+}
+
 local function unknown(name)
   local known = names.keys(methods)
   for _, field in ipairs(names.keys(handle.fields)) do known[#known + 1] = field end

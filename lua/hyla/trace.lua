@@ -292,6 +292,11 @@ local function operator(name)
   return function(a, b) return methods[name](a, b) end
 end
 
+Expression.members = {
+  what = "an expression", methods = methods, computed = {}, optional = {}, source = debug.getinfo(1, "S").source,
+}
+trace.members = Expression.members
+
 Expression.__add, Expression.__sub, Expression.__mul = operator "add", operator "sub", operator "mul"
 Expression.__div, Expression.__pow = operator "div", operator "pow"
 function Expression.__unm(a) return methods.neg(a) end

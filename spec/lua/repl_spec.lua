@@ -114,6 +114,13 @@ describe("the prompt in a pipe", function()
     assert.same({ code = 0, out = 'two\n2\nnil\n{ 1, a = "b" }\n', err = "" }, r)
   end)
 
+  it("has help", function()
+    assert.matches("hyla.exp%(x%)\n  e%^x%.", feed("help(exp)\n").out)
+    assert.matches("hyla.exp%(x%)\n  e%^x%.", feed('help "exp"\n').out)
+    assert.matches("At the prompt:", feed("help()\n").out, 1, true)
+    assert.matches("nothing is called 'expp'; did you mean 'exp'", feed("help 'expp'\n").out, 1, true)
+  end)
+
   it("reads an expression to its end", function()
     assert.equal("3\n", feed("1 +\n2\n").out)
   end)

@@ -20,8 +20,9 @@ local pointer = choose.pointer
 
 local Dataset, methods = {}, {}
 
--- Features that are bytes wait under `stored`; x is made of them when it is wanted.
+--- The features, float32 or float64 [n, width].
 local function features(set)
+  -- Features that are bytes wait under `stored`; x is made of them when it is wanted.
   rawset(set, "x", set.stored:tensor())
   set.stored = nil
   return rawget(set, "x")

@@ -72,7 +72,22 @@ function settings.text(value)
   return type(value) == "number" and number.format(value) or tostring(value)
 end
 
---- The options a recipe has, one a line, with types, defaults and profiles: the tail of every complaint.
+-- In words where the values of an option may lie; nil where there is no bound.
+local function range(bound)
+  if not bound then return nil end
+  local lo, hi, words = bound[1] or -math.huge, bound[2] or math.huge, {}
+  if bound.integer then words[1] = "a whole number" end
+  if lo > -math.huge and hi < math.huge then
+    words[#words + 1] = ("from %s to %s"):format(number.format(lo), number.format(hi))
+  elseif hi < math.huge then
+    words[#words + 1] = "at most " .. number.format(hi)
+  elseif lo > -math.huge then
+    words[#words + 1] = "at least " .. number.format(lo)
+  end
+  return #words > 0 and table.concat(words, " ") or nil
+end
+
+--- The options a recipe has, one a line, with types, defaults, bounds and profiles: the tail of every complaint.
 -- @param declared what settings.declare returned
 -- @treturn string
 function settings.describe(declared)
@@ -80,8 +95,9 @@ function settings.describe(declared)
   for _, key in ipairs(declared.names) do width = math.max(width, #key) end
   local lines = { #declared.names == 0 and "there are no options" or "options (type, default):" }
   for _, key in ipairs(declared.names) do
-    lines[#lines + 1] = ("  %-" .. width .. "s  %s, %s"):format(key, declared.kinds[key].name,
-      settings.text(declared.defaults[key]))
+    local bound = range(declared.bounds[key])
+    lines[#lines + 1] = ("  %-" .. width .. "s  %s, %s%s"):format(key, declared.kinds[key].name,
+      settings.text(declared.defaults[key]), bound and ", " .. bound or "")
   end
   for _, name in ipairs(names.keys(declared.profiles)) do
     local words = {}

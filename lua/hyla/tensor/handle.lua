@@ -142,8 +142,10 @@ function fields.shape(t)
   return shape
 end
 
+--- Number of dimensions.
 function fields.rank(t) return handle.c_shape_of(t).rank end
 
+--- "float32", "float64" or "int32".
 function fields.dtype(t) return name_of[handle.c_shape_of(t).dtype] end
 
 --- Number of elements.
