@@ -70,8 +70,9 @@ void hyla_memory_fail_at(double n); /* testing: the n-th allocation from now fai
 void hyla_interrupt(void);  /* what SIGINT does: the next step boundary returns HYLA_EINTR */
 int hyla_interrupted(void); /* 1 when set */
 void hyla_interrupt_clear(void);
-void hyla_interrupt_at(double n);     /* testing: the n-th step boundary from now interrupts, once; 0 switches it off */
-int hyla_interrupt_on_sigint(int on); /* install (1) or take back (0) a handler that calls hyla_interrupt */
+void hyla_interrupt_at(double n); /* testing: the n-th step boundary from now interrupts, once; 0 switches it off */
+/* Installs a handler that calls hyla_interrupt, for SIGINT (1) or for SIGINT and SIGTERM (2), or takes it back (0). */
+int hyla_interrupt_on_sigint(int on);
 
 int hyla_threads(int n); /* n >= 1 sets the number of threads, 0 asks; returns it. Results never depend on it */
 const char *hyla_kernel_variant(void); /* "avx512", "avx2" or "generic"; HYLA_KERNELS in the environment forces one */

@@ -7,8 +7,11 @@
 #include <string.h>
 
 static volatile sig_atomic_t requested;
-static struct sigaction before; /* the action that ours replaced */
-static bool installed;
+static struct {
+  int signal;
+  struct sigaction before; /* the action that ours replaced */
+  bool installed;
+} handled[] = {{.signal = SIGINT}, {.signal = SIGTERM}};
 static _Atomic int64_t interrupt_at; /* looks at the flag until one finds it set; 0: off */
 
 void hyla_interrupt(void) { requested = 1; }
@@ -25,20 +28,24 @@ int hy_poll_interrupt(void) {
   return requested ? hy_fail(HYLA_EINTR, NULL, "interrupted") : HYLA_OK;
 }
 
-static void on_sigint(int signal) {
+static void on_signal(int signal) {
   (void)signal;
   requested = 1;
 }
 
 int hyla_interrupt_on_sigint(int on) {
-  if (installed == (on != 0)) return HYLA_OK;
   struct sigaction ours;
   memset(&ours, 0, sizeof ours);
-  ours.sa_handler = on_sigint;
+  ours.sa_handler = on_signal;
   ours.sa_flags = SA_RESTART; /* reads and writes under way go on: only the engine looks at the flag */
   sigemptyset(&ours.sa_mask);
-  if (sigaction(SIGINT, on ? &ours : &before, on ? &before : NULL))
-    return hy_fail(HYLA_EVALUE, NULL, "SIGINT: the handler cannot be changed: %s", strerror(errno));
-  installed = on != 0;
+  for (int i = 0; i < (int)(sizeof handled / sizeof *handled); i++) {
+    bool wanted = on > i;
+    if (handled[i].installed == wanted) continue;
+    if (sigaction(handled[i].signal, wanted ? &ours : &handled[i].before, wanted ? &handled[i].before : NULL))
+      return hy_fail(HYLA_EVALUE, NULL, "signal %d: the handler cannot be changed: %s", handled[i].signal,
+                     strerror(errno));
+    handled[i].installed = wanted;
+  }
   return HYLA_OK;
 }

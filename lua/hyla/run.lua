@@ -41,10 +41,10 @@ local function complain(display, text)
   io.stderr:flush()
 end
 
--- While `work` runs, Ctrl-C asks the engine to come back; afterwards it ends the process again.
+-- While `work` runs, Ctrl-C and SIGTERM ask the engine to come back; afterwards they end the process again.
 local function interruptible(work)
   C.hyla_interrupt_clear()
-  C.hyla_interrupt_on_sigint(1)
+  C.hyla_interrupt_on_sigint(2)
   local ok, result = pcall(work)
   local interrupted = not ok and C.hyla_interrupted() == 1
   C.hyla_interrupt_on_sigint(0)

@@ -3,6 +3,7 @@
 
 local names = require "hyla.names"
 local number = require "hyla.number"
+local terminals = require "hyla.lib.terminal"
 local unistd = require "posix.unistd"
 local time = require "posix.time"
 
@@ -10,7 +11,6 @@ local progress = {}
 progress.__index = progress
 
 local REWRITE_SECONDS, LINE_SECONDS = 0.1, 5
-local COLUMNS = (tonumber(os.getenv "COLUMNS") or 80) - 1   -- a longer line would wrap and could not be rewritten
 
 --- Seconds of a clock that never goes back; its zero has no meaning.
 function progress.clock()
@@ -30,12 +30,13 @@ end
 --- A new display.
 -- @tparam table options
 --   quiet: show nothing; stream: where to write (standard error); terminal: whether it is one (asked of the system);
---   clock: function that gives seconds
+--   columns: how wide it is (asked of the system); clock: function that gives seconds
 function progress.new(options)
   local stream = options.stream or io.stderr
   local terminal = options.terminal
   if terminal == nil then terminal = unistd.isatty(2) == 1 end
   return setmetatable({ quiet = options.quiet, stream = stream, terminal = terminal,
+    columns = (options.columns or terminals.columns(2)) - 1,   -- a longer line would wrap and could not be rewritten
     clock = options.clock or progress.clock, shown_at = -math.huge, width = 0 }, progress)
 end
 
@@ -66,6 +67,19 @@ local function describe(self, done, values, first, now)
   return table.concat(parts, "  ")
 end
 
+-- The beginning of a text that fits into so many columns, and how many it takes. A character of UTF-8 is not cut.
+local function fitting(text, columns)
+  local taken = 0
+  for at = 1, #text do
+    local byte = text:byte(at)
+    if byte < 0x80 or byte >= 0xC0 then                -- the first byte of a character
+      if taken == columns then return text:sub(1, at - 1), taken end
+      taken = taken + 1
+    end
+  end
+  return text, taken
+end
+
 --- Shows how far the stage is, unless it did so a moment ago.
 -- @tparam number done units finished
 -- @tparam[opt] table values figures by name
@@ -77,9 +91,10 @@ function progress:update(done, values, first)
   self.shown_at = now
   local text = describe(self, done, values, first, now)
   if self.terminal then
-    text = text:sub(1, COLUMNS)
-    self.stream:write("\r", text, (" "):rep(self.width - #text))
-    self.width = #text
+    local taken
+    text, taken = fitting(text, self.columns)
+    self.stream:write("\r", text, (" "):rep(self.width - taken))
+    self.width = taken
   else
     self.stream:write(text, "\n")
   end

@@ -121,7 +121,7 @@ local function silent() end
 function foresee.run(recipe, o, display, run)
   local self = { stages = {} }
   local the_lab = lab.new { recipe = recipe, options = o, state = { stages = {} }, progress = display.progress,
-    print = display.print, save = silent, finished = silent,
+    print = display.print, mark = silent, save = silent, finished = silent,
     foresee = function(each, stage) return conduct(self, each, stage) end }
   for _, name in ipairs { "result", "compare", "note", "series", "matrix" } do the_lab[name] = silent end
   local ok, message = pcall(run, recipe, o, the_lab)

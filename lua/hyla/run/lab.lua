@@ -7,6 +7,7 @@ local facts = require "hyla.run.facts"
 local matrices = require "hyla.run.matrices"
 local options = require "hyla.options"
 local optimise = require "hyla.run.optimise"
+local pace = require "hyla.run.pace"
 local pictures = require "hyla.run.pictures"
 local profile = require "hyla.profile"
 local realtime = require "hyla.run.realtime"
@@ -22,13 +23,14 @@ lab.__index = lab
 
 --- A lab for one run.
 -- @tparam table setup recipe; options: resolved; progress: a hyla.report.progress;
---   state: {stages = {...}, running = ...} of the run so far; save: function called when it has changed;
+--   state: {stages = {...}, running = ...} of the run so far; mark: function called when it is one to go on
+--   from; save: function that writes the marked state;
 --   finished: function called after each stage; print: function that shows a text to the user; recorder: the
 --   hyla.run.recorder of a run that is kept;
 --   foresee: in a dry run, function(lab, stage) that gives a placeholder instead of working (hyla.run.foresee)
 function lab.new(setup)
   return setmetatable({ recipe = setup.recipe, options = setup.options, progress = setup.progress,
-    state = setup.state, save = setup.save, finished = setup.finished, print = setup.print,
+    state = setup.state, mark = setup.mark, save = setup.save, finished = setup.finished, print = setup.print,
     foresee = setup.foresee, recorder = setup.recorder, results = {}, matrices = {}, extra_series = {}, used = {},
     noted = {} }, lab)
 end
@@ -101,7 +103,8 @@ local function staged(self, stage)
   end
   if not self.foresee then facts.record_hypers(self.recorder, stage, outcome) end
   self.state.stages[#self.state.stages + 1] = { name = name, kind = kind, outcome = outcome }
-  self.state.running = nil
+  self.state.running, self.waiting = nil, false
+  self.mark()
   self.save()
   self.finished()
   return outcome
@@ -129,11 +132,26 @@ local function shown(row)
   return numbers
 end
 
+-- Keeps the state of a running stage. Between checkpoints it waits for lab:flush, unless it is one that goes on
+-- changing, as with `around`, which completes it for the time of the writing.
 local function saver(self, name)
-  return function(state)
+  local checkpoints = pace.new()
+  return function(state, now, around)
     self.state.running = { name = name, state = state }
-    self.save()
+    self.mark()
+    self.waiting = not around
+    if not (now or checkpoints:due()) then return end
+    checkpoints:spend(function()
+      if around then around(self.save) else self.save() end
+    end)
+    self.waiting = false
   end
+end
+
+--- Writes the checkpoint of a stage that was cut short, where the newest is behind it.
+function lab:flush()
+  if self.waiting then self.save() end
+  self.waiting = false
 end
 
 local EVERY = 100   -- steps of plain training between two looks of early stopping

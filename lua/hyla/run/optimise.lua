@@ -35,7 +35,10 @@ local function keep_best(state, rule, row, problem, watched)
   end
 end
 
+-- A state that was kept after its last look failed has a row too many.
 local function restore(problem, improver, state)
+  local series = state.series
+  while #series > 0 and series[#series].iteration >= state.iteration do series[#series] = nil end
   problem:place(state.hypers)
   improver:restore(state.improver)
   if state.carried then problem:carry(state.carried) end

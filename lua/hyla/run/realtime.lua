@@ -8,14 +8,14 @@
 --   series     a row a hyperbatch: iteration, step, response, norms of the hypergradient, scalar hyperparameters,
 --              watched numbers, all before its update
 --   best       the row's figures, lambda and weights where the early-stopping value was best
+--   ended      whether the hyperbatch has come to its end, but not been looked at
 --   positive, held    the natural stop: the learning rate has been positive; hyperbatches at 0 since
 -- @module hyla.run.realtime
 local diverged = require "hyla.run.diverged"
 local figures = require "hyla.run.figures"
+local C = require("hyla.ffi").C
 local progress = require "hyla.report.progress"
 local stopper = require "hyla.run.stopper"
-
-local SHARE = 0.02   -- of the time, at most, for checkpoints: they hold the tangents, and may be large
 
 local function keep_best(state, settings, row, p, watched)
   local rule = settings.early_stop
@@ -41,30 +41,12 @@ local function stopped_by_itself(state, method, p)
   return state.held >= method.patience
 end
 
-local function capture(state, p, training, improver)
-  state.hypers, state.improver, state.training = p:lambda(), improver:state(), training:state(true)
-end
-
--- Saves now and then, so that saving takes a small share of the time. The tensors of training are lent to the saving
--- alone: they are large, and go on changing.
-local function saver(on)
-  local due, last = 0, progress.clock()
-  return function(state, now, fill)
-    if not now and progress.clock() - last < due then return end
-    local began = progress.clock()
-    fill()
-    on.save(state)
-    state.training = nil
-    last = progress.clock()
-    due = (last - began) / SHARE
-  end
-end
-
 --- Runs the loop.
 -- @tparam problem p whose method is hyla.rtho or one of its kin
 -- @tparam table settings steps: updates at most; early_stop: from stopper.rule, or nil; weights: keep those of the best
 -- @tparam table|nil state as `save` was given it, to go on from there
--- @tparam table on save(state); progress(done, row, p): after every hyperbatch
+-- @tparam table on save(state, now, write): after every hyperbatch, where `state` is to be completed around the writing
+--   by write(save), and now: an interrupt leaves no other time for it; progress(done, row, p): after every hyperbatch
 -- @treturn table outcome: hypers (last lambda, or with early_stop the best), iteration, response and values there;
 --   last (with early_stop: the last lambda); iterations (updates done), step (steps of training), seconds it took,
 --   stopped ("steps", "patience", "rate" when the learning rate stayed at 0, or "diverged" with `message`), weights
@@ -82,10 +64,24 @@ return function(p, settings, state, on)
   end
   local began, before = progress.clock(), state.seconds
   local function spent() return before + progress.clock() - began end
-  local save, stopped, message = saver(on), nil, nil
-  local function fill()
-    capture(state, p, training, improver)
-    state.seconds = spent()
+  local stopped, message
+
+  -- The tensors of training are lent to the writing alone: they are large, and go on changing.
+  local function save(now)
+    on.save(state, now, function(write)
+      state.hypers, state.improver, state.training = p:lambda(), improver:state(), training:state(true)
+      state.seconds = spent()
+      write()
+      state.training = nil
+    end)
+  end
+
+  -- Some of the loop's work, which an interrupt may end: where it came is kept.
+  local function attempt(work, ...)
+    local ok, a, b, c = pcall(work, ...)
+    if ok then return a, b, c end
+    if C.hyla_interrupted() == 1 then save(true) end
+    error(a, 0)
   end
 
   -- Whether a piece of the work did not diverge; where nothing was seen before, that is an error.
@@ -96,12 +92,18 @@ return function(p, settings, state, on)
     return not words
   end
 
-  -- To the end of the hyperbatch. An interrupt keeps where it came.
+  -- To the end of the hyperbatch, unless the state is of one that has come to its end.
   local function advance()
-    local ok, result = pcall(finite, training.step, training, method.every - training.t % method.every)
-    if ok then return result end
-    if p.unfinished then save(state, true, fill) end
-    error(result, 0)
+    if not state.ended then
+      state.ended = attempt(finite, training.step, training, method.every - training.t % method.every)
+    end
+    return state.ended
+  end
+
+  local function look()
+    local g, response
+    if not finite(function() g, response = training:partial() end) then return nil end
+    return g, response, p:watch()
   end
 
   local function improve(g)
@@ -111,9 +113,8 @@ return function(p, settings, state, on)
 
   while advance() do
     local last = training.t >= p.steps or state.iteration >= settings.steps
-    local g, response
-    if not finite(function() g, response = training:partial() end) then break end
-    local watched = p:watch()
+    local g, response, watched = attempt(look)
+    if not g then break end
     local row = figures("hyperbatch " .. state.iteration,
       { iteration = state.iteration, step = training.t, response = response }, p, g, watched)
     state.series[#state.series + 1] = row
@@ -122,12 +123,12 @@ return function(p, settings, state, on)
     stopped = rule and stopper.done(rule, state.best.iteration, state.iteration) and "patience" or last and "steps"
     if stopped then break end
     if not finite(improve, g) then break end
-    state.iteration = state.iteration + 1
+    state.iteration, state.ended = state.iteration + 1, nil
     if stopped_by_itself(state, method, p) then
       stopped = "rate"
       break
     end
-    save(state, false, fill)
+    save(false)
   end
   local best = state.best
   return {

@@ -58,8 +58,9 @@ local function config_of(recipe, o, profile)
   }
 end
 
-local function open(path)
-  local fd, message = fcntl.open(path, fcntl.O_WRONLY + fcntl.O_CREAT + fcntl.O_APPEND, tonumber("644", 8))
+local function open(path, anew)
+  local how = fcntl.O_WRONLY + fcntl.O_CREAT + fcntl.O_APPEND + (anew and fcntl.O_TRUNC or 0)
+  local fd, message = fcntl.open(path, how, tonumber("644", 8))
   if not fd then error(("%s: cannot be written: %s"):format(path, message), 0) end
   return fd
 end
@@ -72,10 +73,10 @@ local function append(fd, path, text)
   end
 end
 
-local function make(store, config, clock)
+local function make(store, config, clock, anew)
   local path = store.folder .. "/"
   return setmetatable({ store = store, config = config, seconds = clock, path = path, sources = 0,
-    metrics = open(path .. files.METRICS), log_file = open(path .. files.LOG),
+    metrics = open(path .. files.METRICS, anew), log_file = open(path .. files.LOG, anew),
     length = lfs.attributes(path .. files.METRICS, "size") }, recorder)
 end
 
@@ -102,7 +103,7 @@ end
 -- @treturn recorder
 function recorder.begin(store, run)
   sources.clear()
-  local self = make(store, config_of(run.recipe, run.options, run.profile), run.seconds)
+  local self = make(store, config_of(run.recipe, run.options, run.profile), run.seconds, true)
   write_config(self)
   store:write(files.RECIPE, run.recipe.text)
   add(self, HEADER)

@@ -48,9 +48,9 @@ local function run(problem, settings, state, on)
     progress = function(done, row, p)
       on.progress((state.restart - 1) * settings.steps + done, row, p)
     end,
-    save = function(now)
-      state.loop = now
-      on.save(state)
+    save = function(loop, now, write)
+      state.loop = loop
+      on.save(state, now, write)
     end,
   })
   add_rows(state, outcome and outcome.series or state.loop and state.loop.series or {})

@@ -178,10 +178,7 @@ function session:run()
   local o = self.record.options
   self.lab = lab.new { recipe = self.recipe, options = o, state = self.record.state, progress = self.progress,
     print = self.print, recorder = self.recorder, finished = function() self:export() end,
-    save = function()
-      self:mark()
-      self:save()
-    end }
+    mark = function() self:mark() end, save = function() self:save() end }
   session.conduct(self.recipe, o, self.lab)
   self:mark()
   self:save()
@@ -209,15 +206,22 @@ end
 --- Ends the run's record: its state for the status, and of one that was cut short what there is until now.
 -- @tparam string status "done", "failed" or "interrupted"
 -- @tparam[opt] string message
+--   an error where some of it cannot be written; the rest is
 function session:finish(status, message)
   if not self.store then return end
-  if message then self.recorder:log("hyla: " .. message) end
-  if status ~= "done" then
-    self:save()
-    self:export()
-    record_running(self)
+  local trouble
+  local function try(work, ...)
+    local ok, words = pcall(work, ...)
+    if not ok then trouble = trouble or words end
   end
-  self.recorder:finish(status, message)
+  if message then try(self.recorder.log, self.recorder, "hyla: " .. message) end
+  if status ~= "done" and self.lab then
+    try(self.lab.flush, self.lab)
+    try(self.export, self)
+    try(record_running, self)
+  end
+  try(self.recorder.finish, self.recorder, status, message)
+  if trouble then error(trouble, 0) end
 end
 
 --- Lets go of the folder.

@@ -26,8 +26,22 @@ local function lock(folder)
   return fd
 end
 
+-- Takes away what a process that was killed while it wrote files has left beside them.
+local function sweep(folder)
+  for name in lfs.dir(folder) do
+    local path = folder .. "/" .. name
+    if name:match "%.%d+%-%d+%.tmp$" then
+      os.remove(path)
+    elseif not name:match "^%." and lfs.attributes(path, "mode") == "directory" then
+      sweep(path)
+    end
+  end
+end
+
 local function open(folder)
-  return setmetatable({ folder = folder, lock = lock(folder) }, store)
+  local self = setmetatable({ folder = folder, lock = lock(folder) }, store)
+  sweep(folder)
+  return self
 end
 
 local function exists(path) return lfs.attributes(path, "mode") ~= nil end
@@ -38,7 +52,7 @@ local function exists(path) return lfs.attributes(path, "mode") ~= nil end
 function store.create(folder)
   files.make(folder)
   local self = open(folder)
-  for _, name in ipairs { CHECKPOINT, PREVIOUS, files.STATUS } do
+  for _, name in ipairs { CHECKPOINT, PREVIOUS } do
     if exists(folder .. "/" .. name) then
       self:close()
       error(("%s: holds a run already; go on with 'hyla resume %s' or choose another folder"):format(folder, folder), 0)

@@ -52,6 +52,22 @@ describe("interrupt", function()
     assert.equal("flag 1\nexit 130\n", text)
   end)
 
+  it("is set by SIGTERM where that is asked for, and the default action comes back", function()
+    local text = support.run [[
+      local ffi = require "ffi"
+      local C = require "hyla.ffi".C
+      ffi.cdef "int raise(int);"
+      io.stdout:setvbuf "no"
+      C.hyla_interrupt_on_sigint(2)
+      ffi.C.raise(15)
+      print("flag " .. C.hyla_interrupted())
+      C.hyla_interrupt_on_sigint(1)
+      ffi.C.raise(15)
+      print "still here"
+    ]]
+    assert.matches("^flag 1\n.*exit 143\n$", text)          -- the shell has a word for it
+  end)
+
   it("gives back an action that ignores SIGINT", function()
     local text = support.run(script [[
       local function before()
