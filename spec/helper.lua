@@ -3,5 +3,4 @@
 -- tables of methods.
 package.path = "./lua/?.lua;./lua/?/init.lua;" .. package.path
 
-require "hyla"
-require "hyla.recipe"   -- a recipe's file and the spec that loads it must mean the same module
+require "hyla.spec"     -- it declares them all, and knows which golden files were asked for

@@ -1,14 +1,42 @@
---- The command `test`: busted under LuaJIT, on spec/ of the tree or on the paths given.
+--- The command `test`: busted under LuaJIT, on the specs of the current folder or on the paths given; in a clone's own
+-- folders, and where there are no specs here, on those of the tree.
 -- @module hyla.cli.test
 local lfs = require "lfs"
+local stdlib = require "posix.stdlib"
 local tree = require "hyla.cli.tree"
 
--- busted changes to the tree first, so a path that exists here is made absolute.
-local function arguments(words)
-  local list = { [0] = "hyla test", "--directory=" .. tree.root }
+local UPDATE = "--update-golden"
+
+local function is_option(word) return word:sub(1, 1) == "-" end
+
+-- Is an existing path in a folder?
+local function within(folder, path)
+  local real, root = stdlib.realpath(path), stdlib.realpath(folder)
+  return real == root or real:sub(1, #root + 1) == root .. "/"
+end
+
+-- The folder whose specs are meant; nil and a message where there are none.
+local function root_of(words)
+  local paths = 0
   for _, word in ipairs(words) do
-    local exists = word:sub(1, 1) ~= "-" and lfs.attributes(word)
-    list[#list + 1] = exists and word:sub(1, 1) ~= "/" and lfs.currentdir() .. "/" .. word or word
+    if not is_option(word) and lfs.attributes(word) then
+      paths = paths + 1
+      if within(tree.root, word) then return tree.root end
+    end
+  end
+  local here = lfs.currentdir()
+  if within(tree.root, here) then return tree.root end
+  if paths > 0 or lfs.attributes("spec", "mode") == "directory" then return here end
+  if lfs.attributes(tree.root .. "/spec", "mode") == "directory" then return tree.root end
+  return nil, "test: no folder 'spec' here, and no specs named; `hyla new recipe NAME` writes a recipe with its spec"
+end
+
+-- busted changes to the root first, so a path that exists here is made absolute where that is another folder.
+local function arguments(words, root)
+  local list, here = { [0] = "hyla test", "--directory=" .. root }, lfs.currentdir()
+  for _, word in ipairs(words) do
+    local moved = root ~= here and not is_option(word) and word:sub(1, 1) ~= "/" and lfs.attributes(word)
+    if word ~= UPDATE then list[#list + 1] = moved and here .. "/" .. word or word end
   end
   return list
 end
@@ -36,20 +64,45 @@ local function passes_without_leaks(run_specs)
   return 0
 end
 
+-- Whatever option chooses among the specs, some golden files are not asked for.
+local function chosen(words)
+  for _, word in ipairs(words) do
+    if is_option(word) and word ~= UPDATE or word:match "%.lua$" then return true end
+  end
+  return false
+end
+
+-- What became of golden files, where a spec asserted any.
+local function tell_golden(words, passed)
+  local golden = package.loaded["hyla.spec.golden"]
+  if not golden then return end
+  for _, path in ipairs(golden.written()) do io.stdout:write("wrote ", path, "\n") end
+  if not passed or chosen(words) then return end
+  for _, path in ipairs(golden.unused()) do
+    io.stderr:write(("hyla: test: no spec asked for %s; remove it where none will\n"):format(path))
+  end
+end
+
 -- busted's runner returns when all passed and raises nil when some did not: the counts are printed by then.
-local function passes(words)
-  arg = arguments(words)   -- luacheck: ignore 121 (busted reads its options from this global)
+local function passes(words, root)
+  arg = arguments(words, root)   -- luacheck: ignore 121 (busted reads its options from this global)
+  if root ~= tree.root then require "hyla.spec" end   -- as the tree's own helper does
   local ran, problem = pcall(function()
     require "busted.runner" { standalone = false }
     return true
   end)
   if problem ~= nil and not ran then error(problem, 0) end
+  tell_golden(words, ran)
   return ran
 end
 
 local function run(a)
-  if not lfs.attributes(tree.root .. "/spec") then return 1, "test: an installation has no specs: run it in a clone" end
-  local function run_specs() return passes(a.words) end
+  local root, message = root_of(a.words)
+  if not root then return 1, message end
+  for _, word in ipairs(a.words) do
+    if word == UPDATE then stdlib.setenv("HYLA_UPDATE_GOLDEN", "1") end
+  end
+  local function run_specs() return passes(a.words, root) end
   if os.getenv "HYLA_CHECK_LEAKS" == "1" then return passes_without_leaks(run_specs) end
   return run_specs() and 0 or 1
 end
@@ -58,7 +111,8 @@ end
 -- @param parser argparse's
 -- @treturn table command -> function(arguments) -> exit code, message
 return function(parser)
-  local command = parser:command "test":summary "Run the specs, or those of the paths given (options are busted's)."
+  local command = parser:command "test"
+    :summary "Run the specs here, or those of the paths given (options are busted's, and --update-golden)."
   command:handle_options(false)
   command:argument "words":args "*"
   return { test = run }
