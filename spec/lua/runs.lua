@@ -90,7 +90,7 @@ function store.save(...)
   saves = saves + 1
   if saves == %d then signal.kill(unistd.getpid(), signal.%s) end
 end
-os.exit(require("hyla.run").main { recipe = %q, out = %q, json = true })
+os.exit(require("hyla.run").main { words = { %q }, out = %q, json = true })
 ]]):format(package.path, n, signal, path, out))
   local pipe = assert(io.popen(("luajit %s/child.lua 2>&1; echo code $?"):format(script)))
   local text = pipe:read("*a")

@@ -5,16 +5,19 @@ local function set_threads(count)
   if count then require "hyla.ffi".C.hyla_threads(count) end
 end
 
-local function count(word)
-  local n = tonumber(word)
-  if n and n >= 1 and n % 1 == 0 and n <= 4096 then return n end
-  return nil, ("expected a number of threads from 1 to 4096, got '%s'"):format(word)
+-- A converter for a number of things.
+local function count_of(what)
+  return function(word)
+    local n = tonumber(word)
+    if n and n >= 1 and n % 1 == 0 and n <= 4096 then return n end
+    return nil, ("expected a number of %s from 1 to 4096, got '%s'"):format(what, word)
+  end
 end
 
 local function output_flags(command)
   command:flag "--json":description "End standard output with one JSON object of every result."
   command:flag "--quiet":description "No progress."
-  command:option "--threads":argname "N":convert(count)
+  command:option "--threads":argname "N":convert(count_of "threads")
     :description "Threads to use; all processors by default. Results never depend on it."
   command:option "--profile":argname "FILE.json":args "?"
     :description "Write a trace for a browser's trace viewer there, or into the folder of the run."
@@ -36,11 +39,17 @@ end
 local function run(a)
   local profile = traced(a)
   if profile and profile.message then return 2, profile.message end
-  set_threads(a.threads)
-  return require "hyla.run".main {
-    recipe = a.recipe, options = a.options, json = a.json, quiet = a.quiet, out = a.out,
-    dry = a.dry_run, profile = profile,
-  }
+  local asked = { words = a.words, config = a.config, json = a.json, quiet = a.quiet, out = a.out, jobs = a.jobs,
+    threads = a.threads, dry = a.dry_run, profile = profile }
+  local runs = require "hyla.run"
+  if not (a.jobs or runs.is_several(a.words, a.config)) then
+    set_threads(a.threads)
+    return runs.main(asked)
+  end
+  for _, flag in ipairs { "dry_run", "profile" } do
+    if a[flag] then return 2, ("--%s goes with one run, not with several"):format((flag:gsub("_", "-"))) end
+  end
+  return runs.several(asked)
 end
 
 local function resume(a)
@@ -64,10 +73,13 @@ end
 -- @param parser argparse's
 -- @treturn table command -> function(arguments) -> exit code, message
 return function(parser)
-  local command = parser:command "run":summary "Run a recipe."
-  command:argument "recipe":description "a name that `hyla list` shows, or a path"
-  command:argument "options":args "*":argname "key=value"
-    :description "the recipe's options; profile=NAME applies a profile"
+  local command = parser:command "run":summary "Run a recipe, or several."
+  command:argument "words":args "*":argname "RECIPE|key=value"
+    :description ("recipes, by a name that `hyla list` shows or by path, and their options; profile=NAME applies a "
+      .. "profile. An option that is given several times, or as in seed=1..3, takes each value in turn: a run each.")
+  command:option "--config":argname "FILE.yaml":description "Take recipe and options from there."
+  command:option "--jobs":argname "N":convert(count_of "jobs")
+    :description "Of several runs, do N at a time, each a process, with an equal share of the threads."
   command:flag "--dry-run":description "Tell what each stage will take, memory and time, and start nothing."
   command:option "--out":argname "DIR"
     :description "The folder to keep the run in, or none to keep nothing; runs/NAME-TIME by default."

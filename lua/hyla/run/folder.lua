@@ -244,7 +244,7 @@ function folder.open(path)
   local text
   text, message = read(path .. "/" .. folder.CONFIG)
   local config = text and yaml.load(text, yaml.any, path .. "/" .. folder.CONFIG)
-  if type(config) ~= "table" then
+  if type(config) ~= "table" or not (config.machine and config.versions) then
     return nil, ("%s: not a run: %s"):format(path, message or "config.yaml is damaged")
   end
   local kept = read_json(path .. "/" .. folder.RESULTS_JSON) or {}
