@@ -123,6 +123,8 @@ return hyla.recipe {
     patience = { 0, integer = true },
   },
   columns = { "method", "test_accuracy", "f1", "discarded" },
+  charts = { ["figure-1"] = { title = "Discarded examples", unit = "examples", right_unit = "accuracy",
+    stacked = { "true_positives", "false_positives" }, right = { "valid_accuracy", "test_accuracy" } } },
 
   build = function(o) return cleaner(o, split(o), o.budget[1]) end,
   problems = { cleaner = cleaner, final = final },

@@ -133,6 +133,8 @@ return hyla.recipe {
     watched = count, chunk = count,
   },
   columns = { "method", "frame_accuracy", "minutes", "eta", "mu", "rho", "steps" },
+  charts = { ["in-time"] = { title = "Accuracy on validation data in time", x = "minutes", unit = "frame accuracy",
+    left = { "valid_accuracy" } } },
 
   build = function(o) return classifier(o, speech(o), hyper_start, o.steps) end,
   problems = { classifier = classifier },

@@ -10,12 +10,14 @@
 --       problems = { cleaner = function(o, budget) ... end },  -- several: functions of options and earlier results
 --       run = function(o, lab) ... end,                        -- the stages (hyla.run.lab)
 --       columns = { "method" },                                -- order of the results' columns
+--       charts = { name = { title =, left = { "a" } } },       -- figures that belong together (hyla.run.charts)
 --     }
 --
 -- The module itself is called to make one: hyla.recipe {...}.
 -- @module hyla.recipe
 
 local lfs = require "lfs"
+local charts = require "hyla.run.charts"
 local members = require "hyla.members"
 local names = require "hyla.names"
 local options = require "hyla.options"
@@ -35,6 +37,7 @@ local fields = {
   problems = { kind = "table" },
   run = { kind = "function" },
   columns = { kind = "table" },
+  charts = { kind = "table" },
 }
 
 --- Makes a recipe from its description; an error at the recipe's line when it does not fit.
@@ -47,6 +50,7 @@ function recipe.new(description)
   end
   local declared, message = settings.declare(description.options, description.profiles, description.bounds)
   if not declared then site.fail("recipe: %s", message) end
+  description.charts = charts.read_all(description.charts)
   for name, build in pairs(description.problems or {}) do
     if type(build) ~= "function" then
       site.fail("recipe: problem '%s': expected a function of the options, got a %s", tostring(name), type(build))

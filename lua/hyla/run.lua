@@ -6,6 +6,7 @@ local folder = require "hyla.run.folder"
 local foresee = require "hyla.run.foresee"
 local jobs = require "hyla.run.jobs"
 local json = require "hyla.report.json"
+local make = require "hyla.report.make"
 local profile = require "hyla.profile"
 local progress = require "hyla.report.progress"
 local report = require "hyla.report"
@@ -74,11 +75,19 @@ local function ending(made, message, interrupted)
   return INTERRUPTED, "interrupted", text
 end
 
+-- The page of a run that has ended is no part of it: where it cannot be made that is told alone.
+local function make_page(display, made)
+  if not made.store then return end
+  local ok, trouble = pcall(make.page, made.store.folder)
+  if not ok then complain(display, ("no %s: %s"):format(make.PAGE, site.explained(tostring(trouble)))) end
+end
+
 -- The end of a run's record; where it cannot be written that is told, and the run has failed.
 local function finished(display, made, code, status, message)
   local ok, trouble = pcall(made.finish, made, status, message)
   if not ok then complain(display, site.explained(tostring(trouble))) end
   made:close()
+  if ok then make_page(display, made) end
   return ok and code or code == DONE and FAILED or code
 end
 

@@ -1,4 +1,4 @@
---- zlib: reading files that may or may not be gzip-compressed, and its CRC-32.
+--- zlib: reading files that may or may not be gzip-compressed, compressing, and its CRC-32.
 -- @module hyla.lib.zlib
 local ffi = require "ffi"
 
@@ -8,6 +8,8 @@ int gzread(void *file, void *buffer, unsigned size);
 const char *gzerror(void *file, int *status);
 int gzclose_r(void *file);
 unsigned long crc32(unsigned long crc, const uint8_t *data, unsigned size);
+unsigned long compressBound(unsigned long size);
+int compress2(uint8_t *out, unsigned long *out_size, const uint8_t *data, unsigned long size, int level);
 char *strerror(int number);
 ]]
 local C = require "hyla.lib.load"("libz.so.1", "zlib1g")
@@ -54,4 +56,15 @@ local function crc32(data, size, before)
   return tonumber(C.crc32(before or 0, ffi.cast("const uint8_t *", data), size))
 end
 
-return { open = open, crc32 = crc32 }
+--- Compresses bytes, as a zlib stream.
+-- @tparam string data
+-- @treturn string
+local function compress(data)
+  local size = ffi.new("unsigned long[1]", C.compressBound(#data))
+  local out = ffi.new("uint8_t[?]", size[0])
+  local code = C.compress2(out, size, ffi.cast("const uint8_t *", data), #data, 9)
+  if code ~= 0 then error(("zlib: cannot compress %d bytes (%d)"):format(#data, code), 0) end
+  return ffi.string(out, size[0])
+end
+
+return { open = open, crc32 = crc32, compress = compress }

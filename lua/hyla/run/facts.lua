@@ -15,8 +15,6 @@ local function extremes(p)
   return all
 end
 
-local counters = { "iteration", "trial", "restart" }
-
 --- Records the numbers of a row, and a problem's hyperparameters there.
 -- @tparam recorder|nil recorder nil: the run is not kept
 -- @tparam string stage
@@ -27,7 +25,7 @@ function facts.record(recorder, stage, iteration, row, p)
   if not recorder then return end
   local all = p and extremes(p) or {}
   for name, value in pairs(row) do all[name] = value end
-  for _, name in ipairs(counters) do all[name] = nil end
+  all.iteration = nil
   recorder:row(stage, iteration, all)
 end
 

@@ -7,7 +7,7 @@
 --   series.csv              the series of the stages, a line a point
 --   results.csv, .json      the table at the end
 --   hypers/STAGE/           best-NAME.npy and last-NAME.npy: hyperparameters
---   pictures/               NAME.npy with NAME.json: the recipe's own pictures
+--   pictures/               NAME.npy with NAME.json: the recipe's own pictures; of a chart (hyla.run.charts) JSON alone
 --   log.txt                 what was printed and told, with times
 --   checkpoint.hyla, checkpoint.previous, lock
 --

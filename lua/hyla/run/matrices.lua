@@ -65,7 +65,8 @@ function matrices.add(lab, name, values, given)
   end
   lab.matrices[#lab.matrices + 1] = { name = name, names = names, rows = rows }
   if not lab.recorder then return end
-  local about = { kind = "matrix", title = o.title or name, names = json.list(names) }
+  local about = { kind = "matrix", title = o.title or name, names = json.list(names),
+    pictures = o.pictures }
   local path = lab.recorder:picture(name, values, about)
   if not o.pictures then return end
   draw(lab, path .. ".map", matrix.heat_map(rows, names, o.title or name))

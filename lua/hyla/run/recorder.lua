@@ -107,6 +107,7 @@ function recorder.begin(store, run)
   write_config(self)
   store:write(files.RECIPE, run.recipe.text)
   add(self, HEADER)
+  for name, chart in pairs(run.recipe.description.charts) do self:picture(name, nil, chart) end
   write_status(self, "running")
   return self
 end
@@ -177,13 +178,13 @@ end
 
 --- A picture of the recipe's own: its values, and what is said of them.
 -- @tparam string name
--- @tparam tensor values
+-- @tparam tensor|nil values nil for a chart, whose values are in metrics.csv
 -- @tparam table about kind, title, ...
 -- @treturn string path of its files, without their ending
 function recorder:picture(name, values, about)
   local path = ("%s%s"):format(self.path, files.PICTURES)
   files.make(path)
-  values:contiguous():save(("%s/%s.npy"):format(path, name))
+  if values then values:contiguous():save(("%s/%s.npy"):format(path, name)) end
   self.store:write(("%s/%s.json"):format(files.PICTURES, name), json.encode(about, name, { "kind", "title" }) .. "\n")
   return ("%s/%s"):format(path, name)
 end
