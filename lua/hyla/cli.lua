@@ -11,7 +11,7 @@ local names = require "hyla.names"
 -- A group declares its commands to the parser and says what runs each: { [command] = function(arguments) }.
 local groups = {
   "hyla.cli.recipes", "hyla.cli.runs", "hyla.cli.check", "hyla.cli.profile", "hyla.cli.data", "hyla.cli.bench",
-  "hyla.cli.test", "hyla.cli.new", "hyla.cli.report",
+  "hyla.cli.test", "hyla.cli.new", "hyla.cli.report", "hyla.cli.docs",
 }
 
 local overview = [[

@@ -27,7 +27,7 @@ describe("the command", function()
     assert.equal(2, r.code)
     assert.equal("", r.out)
     assert.matches("unknown command 'rnu'; did you mean 'run'?", r.err, 1, true)
-    assert.matches("bench, check, data, help, list, new, profile, report, resume, run, runs, show, test", r.err)
+    assert.matches("bench, check, data, docs, help, list, new, profile, report, resume, run, runs, show, test", r.err)
     for _, words in ipairs { "run", "resume", "run x --treads 2", "run x --threads 0", "--frobnicate", "-e" } do
       assert.equal(2, run("./hyla " .. words).code, words)
     end

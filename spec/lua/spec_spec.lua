@@ -168,8 +168,13 @@ end)]]):format(arguments))
     assert.matches("^# Golden values 'a' of spec/a_spec.lua, written by:\n# hyla test %-%-update%-golden %S+\n"
       .. "recorded: {hyla: '%S+', kernels: %w+}\ncolumns: %[iteration, f%]\nrows:\n  %- %[0, 0.5%]\n  %- %[1, 0.1%]\n$",
       stored())
+    local before = stored()
     r = golden '"a", { { iteration = 0, f = 0.5 }, { iteration = 1, f = 0.1 } }'
     assert.equal(0, r.code, r.out .. r.err)
+    -- However the spec is named, the file says the same.
+    golden('"a", { { iteration = 0, f = 0.6 } }', "--update-golden")
+    golden('"a", { { iteration = 0, f = 0.5 }, { iteration = 1, f = 0.1 } }', "--update-golden $PWD/spec/a_spec.lua")
+    assert.equal(before, stored())
   end)
 
   it("shows where a series first differs, each value with what was allowed and why", function()
