@@ -30,6 +30,7 @@ local names = require "hyla.names"
 local number = require "hyla.number"
 local objectives = require "hyla.objectives"
 local options = require "hyla.options"
+local problem_text = require "hyla.report.problem"
 local programs = require "hyla.program"
 local realtime = require "hyla.realtime"
 local site = require "hyla.site"
@@ -240,14 +241,26 @@ local function want_differentiable(self, what)
   if #self.hypers == 0 then site.fail("%s: the problem has no hyperparameter", what) end
 end
 
+-- The problem stays as it is, at the step where it is.
+local function hypergradient_by(self, by)
+  local other = self:with { method = by }
+  local g, f = other:hypergradient()
+  other:release()
+  return g, f
+end
+
 --- The gradient of the outer objective at the last step by every hyperparameter. After an interrupt, calling it again
 -- goes on.
 -- @tparam[opt] table values as for set
+-- @tparam[opt] method by another method than the problem's, such as hyla.forward(); it may come alone. What training
+--   has come to is then left as it is, and an interrupted call begins anew
 -- @treturn table name -> number (a scalar hyperparameter's) or tensor
 -- @treturn number the outer objective
-function methods:hypergradient(values)
+function methods:hypergradient(values, by)
   want_differentiable(self, "hypergradient")
+  if by == nil and auto.is(values) then values, by = nil, values end
   if values then self:set(values) end
+  if by ~= nil then return hypergradient_by(self, by) end
   local handle = start(self, self.method.kind)
   local f, g, out = ffi.new("double[1]"), {}, ffi.new("hyla_tensor *[?]", #self.hypers)
   for i, hyper in ipairs(self.hypers) do
@@ -400,8 +413,10 @@ function methods:cost()
   return cost.of(handle)
 end
 
--- save_weights and apply; estimate; report, carried and carry.
-for _, module in ipairs { require "hyla.weights", require "hyla.estimate", require "hyla.implicit" } do
+-- save_weights and apply; estimate; report, carried and carry; trajectory and optimise.
+for _, module in ipairs {
+  require "hyla.weights", require "hyla.estimate", require "hyla.implicit", require "hyla.explore",
+} do
   for name, work in pairs(module.methods) do methods[name] = work end
 end
 
@@ -422,11 +437,6 @@ local computed = {
 
 members.define(Problem, { what = "a problem", methods = methods, computed = computed })
 
-function Problem:__tostring()
-  local words = {}
-  for i, hyper in ipairs(self.hypers) do words[i] = ("%s[%s]"):format(hyper.name, table.concat(hyper.shape, ", ")) end
-  local hypers = #words > 0 and table.concat(words, ", ") or "none"
-  return ("problem of %d weights, %d steps, hyperparameters: %s"):format(#self.layout.weights, self.steps, hypers)
-end
+function Problem:__tostring() return problem_text(self, 80) end
 
 return { new = new, is = function(x) return getmetatable(x) == Problem end }

@@ -3,7 +3,8 @@
 local edit = require "hyla.lib.edit"
 local failure = require "hyla.cli.failure"
 local lfs = require "lfs"
-local show = require "hyla.cli.show"
+local show = require "hyla.prompt.show"
+
 
 local repl = {}
 

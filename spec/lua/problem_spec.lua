@@ -151,7 +151,7 @@ describe("a problem", function()
     local p = setup()
     assert.truthy(tostring(p.step_program):find("problem_spec.lua", 1, true))
     assert.truthy(#tostring(p.adjoint_program) > 0)
-    assert.matches("problem of 1 weights, 6 steps, hyperparameters: c%[%]", tostring(p))
+    assert.matches("learned   c = 0.5 in box", tostring(p), 1, true)
   end)
 
   it("checks its hypergradient, and finds one that is wrong", function()
@@ -189,16 +189,23 @@ describe("a problem", function()
   end)
 
   it("gives its memory back", function()
-    collectgarbage() collectgarbage()
-    local before = engine.C.hyla_memory_current()
+    -- What one collection finalises may hold what only the next one finds.
+    local function settled()
+      local bytes
+      repeat
+        bytes = engine.C.hyla_memory_current()
+        for _ = 1, 3 do collectgarbage() end
+      until engine.C.hyla_memory_current() == bytes
+      return bytes
+    end
+    local before = settled()
     do
       local p = setup()
       p:hypergradient()
       p:watch()
       p:improver():step { c = 1 }
     end
-    collectgarbage() collectgarbage()
-    assert.are.equal(before, engine.C.hyla_memory_current())
+    assert.are.equal(before, settled())
   end)
 end)
 

@@ -47,8 +47,7 @@ function text.paragraphs(comment, width, indent)
   return lines
 end
 
-local WIDEST = 34   -- of the left column; what is longer has its meaning on the next line
-local NARROW = 60   -- columns, below which every meaning is on the next line
+local WIDEST = 34   -- of the left column, which takes 2/5 at most; what is longer has its meaning on the next line
 
 --- Names with their meanings, in two columns where there is room.
 -- @tparam {{string,string},...} list
@@ -57,13 +56,13 @@ local NARROW = 60   -- columns, below which every meaning is on the next line
 function text.columns(list, width)
   local left = 0
   for _, pair in ipairs(list) do
-    if #pair[1] <= WIDEST and width >= NARROW then left = math.max(left, #pair[1]) end
+    if #pair[1] <= math.min(WIDEST, 0.4 * width) then left = math.max(left, #pair[1]) end
   end
   local lines = {}
   for _, pair in ipairs(list) do
     local right = text.wrap(pair[2], width, left + 4)
     local name = "  " .. pair[1]
-    if left > 0 and #pair[1] <= left and right[1] then
+    if #pair[1] <= left and right[1] then
       name = name .. (" "):rep(left + 4 - #name) .. table.remove(right, 1):sub(left + 5)
     end
     lines[#lines + 1] = name
