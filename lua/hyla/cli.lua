@@ -7,42 +7,10 @@
 require "hyla.compiler"
 local failure = require "hyla.cli.failure"
 local names = require "hyla.names"
-
--- A group declares its commands to the parser and says what runs each: { [command] = function(arguments) }.
-local groups = {
-  "hyla.cli.recipes", "hyla.cli.runs", "hyla.cli.check", "hyla.cli.profile", "hyla.cli.data", "hyla.cli.bench",
-  "hyla.cli.test", "hyla.cli.new", "hyla.cli.report", "hyla.cli.docs",
-}
-
-local overview = [[
-Also:
-   hyla                    the prompt (REPL)
-   hyla FILE.lua [args]    run a script with Hyla on its path
-   hyla -e CODE [args]     run a line of Lua; `hyla` is there
-   hyla setup [--dry-run]  install what is missing and build the engine
-
-Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.]]
+local parser_of_all = require "hyla.cli.parser"
 
 local function complain(message)
   io.stderr:write("hyla: ", message, "\n")
-end
-
-local function declare()
-  local parser = require "argparse" ("hyla", "Differentiates through training: learns hyperparameters by gradient.")
-  parser:epilog(overview):help_max_width(100):command_target "command"
-  parser:flag "--version":description "Show the version and exit."
-    :action(function() io.stdout:write("hyla ", failure.version(), "\n") os.exit(0) end)
-  parser:command "help":summary "Show how to use a command.":add_help(false)
-    :argument "about":args "?":description "a command"
-  local run = {}
-  for _, group in ipairs(groups) do
-    for command, action in pairs(require(group)(parser)) do run[command] = action end
-  end
-  function run.help(arguments)
-    local shown = arguments.about and { arguments.about, "--help" } or { "--help" }
-    parser:parse(shown)   -- prints and exits
-  end
-  return parser, run
 end
 
 -- The usage line of what was asked, so that a wrong word shows the right ones.
@@ -58,7 +26,7 @@ local function refuse(parser, run, words, message)
 end
 
 local function dispatch(words)
-  local parser, run = declare()
+  local parser, run = parser_of_all()
   local read, arguments = parser:pparse(words)
   if not read then return refuse(parser, run, words, arguments) end
   return run[arguments.command](arguments)
