@@ -66,6 +66,8 @@ void hy_adjoint_drop(hy_adjoint *a);
 int hy_problem_check_input(const hyla_problem *p, const char *what, hy_ref input); /* a free input of the graph */
 hyla_problem *hy_problem_keep(hyla_problem *p);
 double hy_problem_steps(const hyla_problem *p); /* T */
+int hy_problem_reserve(const hyla_problem *p);  /* room for its programs; those of adjoints: */
+int hy_problem_reserve_adjoints(const hyla_problem *p);
 
 /* ---- stream.c: the values of x_t ---- */
 /* Those that were drawn last: going forwards or backwards, a step draws each once. */
@@ -118,7 +120,6 @@ typedef struct hy_tangent {
 } hy_tangent;
 int hy_tangent_open(hy_tangent *f, hyla_problem *p, int k, double carry, bool push);
 void hy_tangent_close(hy_tangent *f);
-size_t hy_tangent_bytes(const hy_tangent *f);
 
 typedef struct hy_driver hy_driver;
 
@@ -206,7 +207,6 @@ typedef struct hy_stationary {
 } hy_stationary;
 int hy_stationary_open(hy_stationary *at, hyla_problem *p, bool fixed_point);
 void hy_stationary_close(hy_stationary *at);
-size_t hy_stationary_bytes(const hy_stationary *at);
 
 /* ---- trajectory.c: what the adjoint steps read of every step ---- */
 typedef struct hy_trajectory_plan {

@@ -143,6 +143,8 @@ int hy_momentum_plan(hyla_problem *p, int segment, int n_other, const int *other
   if (!status) status = plan_part(p, q->n, q->rate, &q->rates, &q->rate_layout);
   if (!status) status = plan_part(p, q->n, q->gradient, &q->gradients, &q->gradient_layout);
   if (!status && n_other) status = plan_part(p, n_other, next, &q->others, &q->other_layout);
+  hyla_program *all[] = {q->mus, q->rates, q->gradients, q->others};
+  for (int i = 0; i < 4 && !status; i++) status = hy_program_reserve(all[i]);
   hy_program_call(q->mus, "step.momentum");
   hy_program_call(q->rates, "step.rate");
   hy_program_call(q->gradients, "step.gradient");
@@ -153,9 +155,4 @@ int hy_momentum_plan(hyla_problem *p, int segment, int n_other, const int *other
 
 bool hy_momentum_reads(const hy_momentum *q, int state) {
   return hy_program_reads(q->mus, state) || hy_program_reads(q->rates, state) || hy_program_reads(q->gradients, state);
-}
-
-size_t hy_momentum_bytes(const hy_momentum *q) {
-  size_t bytes = hy_program_bytes(q->mus) + hy_program_bytes(q->rates) + hy_program_bytes(q->gradients);
-  return bytes + (q->others ? hy_program_bytes(q->others) : 0);
 }

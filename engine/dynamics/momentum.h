@@ -15,5 +15,4 @@ typedef struct hy_momentum {
 void hy_momentum_drop(hy_momentum *q);                                             /* NULL is fine */
 int hy_momentum_plan(hyla_problem *p, int segment, int n_other, const int *other); /* other: states */
 bool hy_momentum_reads(const hy_momentum *q, int state);                           /* mu, rate and g do, once planned */
-size_t hy_momentum_bytes(const hy_momentum *q);
 #endif

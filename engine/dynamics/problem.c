@@ -186,6 +186,25 @@ double hy_problem_steps(const hyla_problem *p) {
   return T;
 }
 
+int hy_problem_reserve(const hyla_problem *p) {
+  int status = hy_program_reserve(p->init_program);
+  if (!status) status = hy_program_reserve(p->outer_program);
+  for (int i = 0; i < p->n_segment && !status; i++) status = hy_program_reserve(p->segment[i].step);
+  return status;
+}
+
+int hy_problem_reserve_adjoints(const hyla_problem *p) {
+  int status = hy_program_reserve(p->outer_vjp);
+  if (!status) status = hy_program_reserve(p->init_vjp);
+  for (int i = 0; i < p->n_segment; i++) {
+    const hy_segment *s = &p->segment[i];
+    if (!status) status = hy_program_reserve(s->lean.vjp);
+    if (!status) status = hy_program_reserve(s->rich.step);
+    if (!status) status = hy_program_reserve(s->rich.vjp);
+  }
+  return status;
+}
+
 static void name_programs(hyla_problem *p) {
   hy_program_call(p->init_program, "init");
   hy_program_call(p->outer_program, "outer");

@@ -325,7 +325,5 @@ void hy_rewind_close(hy_rewind *r) {
 
 double hy_rewind_bytes(const hy_rewind *r) {
   const hyla_problem *p = r->driver->problem;
-  double sum = hy_rewind_buffer_bytes(r) + 2 * words(r) + (double)p->segment[0].momentum->gradient_layout.bytes;
-  for (int k = 0; k < p->n_segment; k++) sum += (double)hy_momentum_bytes(p->segment[k].momentum);
-  return sum;
+  return hy_rewind_buffer_bytes(r) + 2 * words(r) + (double)p->segment[0].momentum->gradient_layout.bytes;
 }

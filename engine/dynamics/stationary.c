@@ -299,6 +299,14 @@ static int check(const hy_stationary *at, const hyla_problem *p) {
   return status ? status : check_states(at, p, "outer", p->outer);
 }
 
+static int reserve(const hy_stationary *at) {
+  hyla_program *all[] = {at->gradient, at->prepare, at->product, at->cross};
+  int status = 0;
+  for (int i = 0; i < 4 && !status; i++) status = hy_program_reserve(all[i]);
+  for (int i = 0; i < at->n_segment && !status; i++) status = hy_program_reserve(at->step[i]);
+  return status;
+}
+
 int hy_stationary_open(hy_stationary *at, hyla_problem *p, bool fixed_point) {
   *at = (hy_stationary){.fixed_point = fixed_point, .n_segment = p->n_segment};
   if (!fixed_point && p->inner < 0)
@@ -313,6 +321,7 @@ int hy_stationary_open(hy_stationary *at, hyla_problem *p, bool fixed_point) {
   if (!status) status = choose_unknowns(at, p);
   if (!status) status = check(at, p);
   if (!status) status = derive(at, p, &l);
+  if (!status) status = reserve(at);
   hy_free(l.in);
   hy_free(l.out);
   hy_free(l.y);
@@ -335,12 +344,4 @@ void hy_stationary_close(hy_stationary *at) {
   hy_free(at->step);
   hy_free(at->state);
   *at = (hy_stationary){0};
-}
-
-size_t hy_stationary_bytes(const hy_stationary *at) {
-  size_t bytes = at->value.bytes + hy_program_bytes(at->product) + hy_program_bytes(at->cross);
-  bytes += (at->prepare ? hy_program_bytes(at->prepare) : 0) + (at->gradient ? hy_program_bytes(at->gradient) : 0);
-  for (int i = 0; i < at->n_segment; i++)
-    if (at->step[i]) bytes += hy_program_bytes(at->step[i]);
-  return bytes;
 }

@@ -133,7 +133,11 @@ int hy_tangent_open(hy_tangent *f, hyla_problem *p, int k, double carry, bool pu
   l.carry = 1; /* the response sees all of Z */
   if (!status) status = plan_outer(p, k, &l, in, out, &f->outer);
   if (!status) status = plan_init(p, k, &l, in, out, &f->init);
+  if (!status) status = hy_program_reserve(f->outer);
+  if (!status) status = hy_program_reserve(f->init);
   for (int i = 0; i < p->n_segment && !status; i++) {
+    status = hy_program_reserve(f->step[i]);
+    if (push && !status) status = hy_program_reserve(f->push[i]);
     hy_program_call(f->step[i], "step.jvp");
     if (push) hy_program_call(f->push[i], "step.jvp alone");
   }
@@ -158,11 +162,4 @@ void hy_tangent_close(hy_tangent *f) {
   hy_free(f->in);
   hy_free(f->out);
   *f = (hy_tangent){0};
-}
-
-size_t hy_tangent_bytes(const hy_tangent *f) {
-  size_t bytes = hy_program_bytes(f->outer);
-  for (int i = 0; i < f->n_segment; i++)
-    bytes += hy_program_bytes(f->step[i]) + (f->push ? hy_program_bytes(f->push[i]) : 0);
-  return bytes;
 }

@@ -51,6 +51,26 @@ hyla_graph *hy_graph_keep(hyla_graph *g) {
   return g;
 }
 
+/* What is in a block that is too small need not be kept: it goes before the larger one comes. */
+static int reserve(char **block, size_t *held, size_t bytes) {
+  if (bytes <= *held) return 0;
+  hy_free(*block);
+  *block = hy_alloc(bytes);
+  *held = *block ? bytes : 0;
+  return *block ? 0 : HYLA_ENOMEM;
+}
+
+int hy_workspace_reserve(hy_workspace *w, size_t arena_bytes, size_t scratch_bytes) {
+  int status = reserve(&w->arena, &w->arena_bytes, arena_bytes);
+  return status ? status : reserve(&w->scratch, &w->scratch_bytes, scratch_bytes);
+}
+
+void hy_workspace_close(hy_workspace *w) {
+  hy_free(w->arena);
+  hy_free(w->scratch);
+  *w = (hy_workspace){0};
+}
+
 void hyla_graph_drop(hyla_graph *g) {
   if (!g || --g->references) return;
   for (int i = 0; i < g->count; i++) {
@@ -58,6 +78,7 @@ void hyla_graph_drop(hyla_graph *g) {
     hyla_tensor_drop(g->node[i].folded);
   }
   for (int i = 0; i < g->n_string; i++) hy_free(g->string[i]);
+  hy_workspace_close(&g->workspace);
   hy_free(g->string);
   hy_free(g->node);
   hy_free(g->custom);

@@ -64,6 +64,12 @@ typedef struct hy_node {
   hyla_tensor *folded; /* value of a node that depends on constants alone, once the planner has computed it */
 } hy_node;
 
+/* What programs of a graph work in, one at a time: nothing in it outlives a run. */
+typedef struct hy_workspace {
+  char *arena, *scratch;
+  size_t arena_bytes, scratch_bytes;
+} hy_workspace;
+
 struct hyla_graph {
   int references;
   hy_node *node;
@@ -73,13 +79,16 @@ struct hyla_graph {
   char **string; /* interned sites and names */
   int n_string, string_capacity;
   const char *site; /* of nodes that derivative rules make */
-  hy_text text;     /* what hyla_graph_print returned last */
+  hy_workspace workspace;
+  hy_text text; /* what hyla_graph_print returned last */
 };
 
 /* ---- graph.c ---- */
 hyla_graph *hy_graph_keep(hyla_graph *g);
-const char *hy_graph_intern(hyla_graph *g, const char *text);                     /* NULL: no memory (or NULL in) */
-hy_ref hy_graph_copy_node(hyla_graph *to, const hy_node *node, const hy_ref *in); /* the node with other inputs */
+int hy_workspace_reserve(hy_workspace *w, size_t arena_bytes, size_t scratch_bytes); /* at least */
+void hy_workspace_close(hy_workspace *w);                                            /* until the next reserve */
+const char *hy_graph_intern(hyla_graph *g, const char *text);                        /* NULL: no memory (or NULL in) */
+hy_ref hy_graph_copy_node(hyla_graph *to, const hy_node *node, const hy_ref *in);    /* the node with other inputs */
 /* Marks what the outputs need: mark[count] bytes, set to HY_REACHED. Nodes marked HY_CUT before count as given: what
  * they need is not looked at; those that are needed become HY_REACHED | HY_CUT. */
 enum { HY_REACHED = 1, HY_CUT = 2 };

@@ -229,7 +229,7 @@ static double bytes(const hyla_method *m) {
   const forward *r = (const forward *)m;
   double tangents = (double)held(r) * (double)state_bytes(r),
          directions = (double)r->tangent.k * (double)hyper_bytes(r);
-  return tangents + directions + (double)hy_tangent_bytes(&r->tangent);
+  return tangents + directions;
 }
 
 static int cost(const hyla_method *m, hyla_cost *out) {

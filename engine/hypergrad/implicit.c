@@ -278,7 +278,7 @@ static int cost(const hyla_method *m, hyla_cost *out) {
 
 static double bytes(const hyla_method *m) {
   const implicit *r = (const implicit *)m;
-  return (double)(4 * state_layout(r)->bytes + hy_stationary_bytes(&r->at) + hy_solver_bytes(&r->solver));
+  return (double)(4 * state_layout(r)->bytes + r->at.value.bytes + hy_solver_bytes(&r->solver));
 }
 
 static void drop(hyla_method *m) {
@@ -351,6 +351,7 @@ int hyla_implicit_new(hyla_problem *p, const hyla_implicit *settings, hyla_metho
   r->o = *settings;
   r->tolerance = settings->tolerance;
   status = hy_method_open(&r->method, &kind, p, 1);
+  if (!status) status = hy_program_reserve(p->outer_vjp);
   if (!status) status = hy_stationary_open(&r->at, p, settings->solver == HYLA_SOLVE_FIXED_POINT);
   if (!status)
     status = hy_solver_open(&r->solver, settings, &r->at.unknown, p->inner >= 0 ? p->graph->node[p->inner].site : NULL,

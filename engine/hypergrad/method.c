@@ -10,6 +10,7 @@ int hy_method_check_memory(const char *kind, double memory) {
 int hy_method_open(hyla_method *m, const hy_method_kind *kind, hyla_problem *p, int differentiate) {
   m->kind = kind;
   int status = hyla_problem_ready(p, differentiate);
+  if (!status) status = hy_problem_reserve(p);
   if (!status) status = hy_driver_open(&m->driver, p);
   if (!status && !(m->g = hy_calloc(p->hyper_layout.bytes + 1, 1))) status = HYLA_ENOMEM;
   return status;
@@ -152,14 +153,7 @@ int hyla_method_stream(hyla_method *m, int i, hyla_tensor *value) {
 double hyla_method_bytes(const hyla_method *m) {
   const hyla_problem *p = m->driver.problem;
   double own = (double)(p->state_layout.bytes + 2 * p->hyper_layout.bytes);
-  for (int i = 0; i < p->n_segment; i++) {
-    own += (double)hy_program_bytes(p->segment[i].step);
-    const hy_adjoint *all[] = {&p->segment[i].lean, &p->segment[i].rich};
-    for (int k = 0; k < 2; k++) {
-      if (all[k]->step) own += (double)hy_program_bytes(all[k]->step);
-      if (all[k]->vjp) own += (double)hy_program_bytes(all[k]->vjp);
-    }
-  }
+  own += (double)(p->graph->workspace.arena_bytes + p->graph->workspace.scratch_bytes);
   return own + (m->kind->bytes ? m->kind->bytes(m) : 0);
 }
 

@@ -141,6 +141,7 @@ int hyla_reverse_new(hyla_problem *p, double memory, double last, hyla_method **
   r->memory = memory;
   r->last = last;
   status = hy_method_open(&r->method, &kind, p, 1);
+  if (!status) status = hy_problem_reserve_adjoints(p);
   if (!status && !(r->alpha = hy_calloc(p->state_layout.bytes + 1, 1))) status = HYLA_ENOMEM;
   if (status) hyla_method_drop(&r->method);
   else *out = &r->method;

@@ -159,6 +159,7 @@ int hyla_reversible_new(hyla_problem *p, double memory, int bits, hyla_method **
   if (!r) return HYLA_ENOMEM;
   r->memory = memory;
   status = hy_method_open(&r->method, &kind, p, 1);
+  if (!status) status = hy_problem_reserve_adjoints(p);
   if (!status) status = hy_rewind_open(&r->rewind, &r->method.driver, bits);
   if (!status) r->past = hy_calloc(p->state_layout.bytes + 1, 1);
   if (!status) r->alpha = hy_calloc(p->state_layout.bytes + 1, 1);

@@ -82,7 +82,7 @@ static int run_items(runner *r, const hy_block *b) {
 static int run_unit(runner *r, int unit, int thread) {
   const hy_phase *ph = r->phase;
   hy_block b = r->block;
-  b.scratch = r->program->scratch + (size_t)thread * r->program->plan.scratch_bytes;
+  b.scratch += (size_t)thread * r->program->plan.scratch_bytes;
   int64_t lo = unit * ph->unit, hi = lo + ph->unit < ph->extent ? lo + ph->unit : ph->extent;
   for (b.lo = lo; b.lo < hi; b.lo = b.hi) {
     b.hi = b.lo + ph->block < hi ? b.lo + ph->block : hi;
@@ -124,21 +124,13 @@ static int run_phase(runner *r, const hy_phase *ph) {
   return 0;
 }
 
-static int prepare_scratch(hyla_program *p) {
-  int threads = hyla_threads(0);
-  if (threads < 0) return threads; /* HYLA_THREADS says nothing sensible */
-  if (threads <= p->scratch_threads) return 0;
-  char *scratch = hy_alloc((size_t)threads * p->plan.scratch_bytes + 64);
-  if (!scratch) return HYLA_ENOMEM;
-  hy_free(p->scratch);
-  p->scratch = scratch;
-  p->scratch_threads = threads;
-  return 0;
-}
-
 static int run(hyla_program *p, char *const *in, char *const *out, bool watched) {
-  runner r = {.program = p, .block = {.program = p, .in = in, .out = out}, .worst = -1, .watch = watched};
-  int status = prepare_scratch(p);
+  int status = hy_program_reserve(p);
+  const hy_workspace *w = &p->source->workspace;
+  runner r = {.program = p,
+              .block = {.program = p, .in = in, .out = out, .arena = w->arena, .scratch = w->scratch},
+              .worst = -1,
+              .watch = watched};
   for (int k = 0; k < p->plan.n_phase && !status; k++) {
     status = run_phase(&r, &p->plan.phase[k]);
     if (r.worst < 0 || status) continue;

@@ -37,7 +37,7 @@ typedef enum {
 typedef struct hy_block {
   struct hyla_program *program;
   char *const *in, *const *out;
-  char *scratch;
+  char *arena, *scratch;
   int64_t lo, hi;   /* rows to work on; tiles and whole items: units */
   int64_t base;     /* the row of the block that scratch begins with */
   int64_t chunk_lo; /* partial sums: first row of the chunk that the rows are part of */
@@ -196,10 +196,7 @@ int hy_place_values(hy_plan *p);
 /* ---- program.c ---- */
 struct hyla_program {
   hy_plan plan;
-  hyla_graph *source; /* kept: owns folded constants */
-  char *arena;
-  char *scratch; /* one part a thread */
-  int scratch_threads;
+  hyla_graph *source; /* kept: owns folded constants and the workspace */
   hyla_shape *in_shape, *out_shape;
   hy_text text;
   bool check;                                        /* every block is looked at for values that are not finite */
@@ -219,7 +216,8 @@ typedef int hy_run(hyla_program *p, char *const *in, char *const *out); /* hy_pr
 int hy_program_run_watched(hyla_program *p, char *const *in, char *const *out);
 /* Runs again, looking at every value: HYLA_ENONFINITE names the operation and its line, or 0 when all are finite. */
 int hy_program_find_nonfinite(hyla_program *p, char *const *in, char *const *out);
-size_t hy_program_bytes(const hyla_program *p);
+/* Makes room for a run in the graph's workspace, so that what is allowed afterwards leaves it out. NULL: nothing. */
+int hy_program_reserve(hyla_program *p);
 
 /* ---- profile.c: where the time goes. While it is off, a run of a program asks that, once, and nothing else. ---- */
 bool hy_profiling(void);
@@ -237,7 +235,7 @@ static inline char *hy_item_base(const hy_block *b, const hy_item *it) {
     case HY_IN_OUTPUT: return b->out[it->index];
     case HY_IN_CONSTANT: return (char *)it->tensor->storage->data + (size_t)it->tensor->offset * it->element;
     case HY_IN_FILL: return (char *)(uintptr_t)&it->bits;
-    case HY_IN_ARENA: return b->program->arena + it->offset;
+    case HY_IN_ARENA: return b->arena + it->offset;
     case HY_IN_CHAIN: return b->scratch + it->offset - (size_t)b->lo * (size_t)it->row * it->element;
     case HY_IN_SCRATCH: return b->scratch + it->offset - (size_t)b->base * (size_t)it->row * it->element;
     case HY_IN_NOWHERE: break;

@@ -17,8 +17,6 @@ void hyla_program_drop(hyla_program *p) {
   if (!p) return;
   release_plan(&p->plan);
   hyla_graph_drop(p->source);
-  hy_free(p->arena);
-  hy_free(p->scratch);
   hy_free(p->in_shape);
   hy_free(p->out_shape);
   hy_free(p->text.s);
@@ -76,7 +74,6 @@ int hy_program_new(hyla_graph *g, int n_in, const hy_ref *in, int n_out, const h
   for (int i = 0; i < n_in && !status; i++) p->in_shape[i] = g->node[in[i]].shape;
   for (int i = 0; i < n_out && !status; i++) p->out_shape[i] = g->node[out[i]].shape;
   if (!status) status = make_plan(p, n_in, in, n_out, out, donor);
-  if (!status && !(p->arena = hy_alloc(p->plan.arena_bytes + 64))) status = HYLA_ENOMEM;
   if (status) hyla_program_drop(p);
   else *result = p;
   return status;
@@ -94,8 +91,11 @@ int hyla_program_new(hyla_graph *g, int n_in, const int *in, int n_out, const in
 
 bool hy_program_reads(const hyla_program *p, int input) { return p->plan.reads[input]; }
 
-size_t hy_program_bytes(const hyla_program *p) {
-  return p->plan.arena_bytes + p->plan.scratch_bytes * (size_t)p->scratch_threads;
+int hy_program_reserve(hyla_program *p) {
+  if (!p) return 0;
+  int threads = hyla_threads(0);
+  if (threads < 0) return threads; /* HYLA_THREADS says nothing sensible */
+  return hy_workspace_reserve(&p->source->workspace, p->plan.arena_bytes, (size_t)threads * p->plan.scratch_bytes);
 }
 
 /* ---- on tensors ---- */
@@ -124,7 +124,8 @@ static int check_output(const hyla_tensor *t, const hyla_shape *want, int i) {
                  hy_shape_show(&t->shape).s);
 }
 
-/* Results are made apart and given at the end: a failure leaves every output as it was, and an output may be an input. */
+/* Results are made apart and given at the end: a failure leaves every output as it was, and an output may be an input.
+ * Such programs are run now and then: in between they hold nothing. */
 int hyla_program_run(hyla_program *p, hyla_tensor *const *in, hyla_tensor **out) {
   int n_in = p->plan.n_in, n_out = p->plan.n_out, n = n_in + n_out, status = 0;
   hyla_tensor **held = hy_calloc((size_t)n + 1, sizeof(hyla_tensor *));
@@ -136,6 +137,7 @@ int hyla_program_run(hyla_program *p, hyla_tensor *const *in, hyla_tensor **out)
   for (int i = 0; i < n_out && !status; i++) status = hyla_tensor_new(&p->out_shape[i], &held[n_in + i]);
   for (int i = 0; i < n && !status; i++) at[i] = held[i] ? first(held[i]) : NULL;
   if (!status) status = hy_program_run(p, at, at + n_in);
+  hy_workspace_close(&p->source->workspace);
   for (int i = 0; i < n_out && !status; i++) {
     if (out[i]) status = hyla_tensor_copy(out[i], held[n_in + i]);
     else out[i] = hyla_tensor_keep(held[n_in + i]);
