@@ -115,7 +115,9 @@ local function find(word)
   return folder .. "/" .. word .. ".lua", "recipes/" .. word .. ".lua"
 end
 
-local function names_in_folder()
+--- Names of the recipes of the tree.
+-- @treturn {string,...} sorted
+function recipe.names()
   local list = {}
   if lfs.attributes(folder, "mode") == "directory" then
     for file in lfs.dir(folder) do list[#list + 1] = file:match("^([^.].*)%.lua$") end
@@ -142,7 +144,7 @@ local function read(word)
   local text = file and file:read("*a")
   if file then file:close() end
   if not text then
-    local known = names_in_folder()
+    local known = recipe.names()
     return nil, ("no recipe '%s'%s; the recipes are: %s (or give the path of a .lua file)")
       :format(word, names.hint(word, known), table.concat(known, ", "))
   end
@@ -188,7 +190,7 @@ end
 -- @treturn {table,...} name, path, and about and options (text by name), or error where the file is no recipe
 function recipe.list()
   local list = {}
-  for _, name in ipairs(names_in_folder()) do
+  for _, name in ipairs(recipe.names()) do
     local value, message = recipe.try_load(name)
     local entry = { name = name, path = (find(name)), error = message }
     if value then

@@ -2,9 +2,8 @@
 -- @module hyla.repl
 local edit = require "hyla.lib.edit"
 local failure = require "hyla.cli.failure"
-local lfs = require "lfs"
+local history = require "hyla.prompt.history"
 local show = require "hyla.prompt.show"
-
 
 local repl = {}
 
@@ -114,76 +113,13 @@ function Session:clear()
   self.pending = nil
 end
 
--- Names that can follow a dot or a colon after a value: those of its tables, or of what its metatable offers.
-local function fields(value)
-  local found = {}
-  local seen = {}
-  local function collect(t)
-    if type(t) ~= "table" or seen[t] then return end
-    seen[t] = true
-    for key in pairs(t) do
-      if type(key) == "string" then found[key] = true end
-    end
-    local meta = getmetatable(t)
-    if type(meta) == "table" then
-      collect(rawget(meta, "__index"))
-      collect(rawget(meta, "names"))
-    end
-  end
-  if type(value) == "string" then value = string end
-  if type(value) == "cdata" then
-    local tensor = require "hyla.tensor"
-    value = tensor.is(value) and tensor.methods or nil
-  end
-  collect(value)
-  return found
-end
-
---- Words that complete a prefix such as "hyla.te" or "p:hyp", sorted.
--- @tparam string prefix
--- @treturn {string,...}
-function Session:complete(prefix)
-  local base, separator, start = prefix:match "^(.*)([.:])([%w_]*)$"
-  local found
-  if base then
-    local value = self.env
-    for name in base:gmatch "[^.:]+" do
-      local known, inner = pcall(function() return value[name] end)
-      if not known or inner == nil then return {} end
-      value = inner
-    end
-    found = fields(value)
-    base = base .. separator
-  else
-    base, start, found = "", prefix, fields(self.hyla)
-    for _, scope in ipairs { self.env, _G } do
-      for name in pairs(scope) do
-        if type(name) == "string" then found[name] = true end
-      end
-    end
-  end
-  local list = {}
-  for name in pairs(found) do
-    if name:sub(1, #start) == start and name:match "^[%a_][%w_]*$" then list[#list + 1] = base .. name end
-  end
-  table.sort(list)
-  return list
-end
-
--- The file that keeps the lines, its folders made; nil where none can be.
-local function history_path()
-  local state = os.getenv "XDG_STATE_HOME"
-  if not state or state == "" then
-    local home = os.getenv "HOME"
-    if not home then return nil end
-    state = home .. "/.local/state"
-  end
-  local folder = state .. "/hyla"
-  for i in folder:gmatch "()/" do
-    if i > 1 then lfs.mkdir(folder:sub(1, i - 1)) end
-  end
-  lfs.mkdir(folder)
-  return lfs.attributes(folder, "mode") == "directory" and folder .. "/history" or nil
+--- Words that complete the last one of what was typed.
+-- @tparam string word letters, digits, _ . :
+-- @tparam[opt=word] string line before the cursor, the word included
+-- @treturn {string,...} sorted
+function Session:complete(word, line)
+  local text = (self.pending and self.pending .. "\n" or "") .. (line or word)
+  return require "hyla.prompt.complete"(self.env, tools, text, word)
 end
 
 local function write(text)
@@ -195,8 +131,10 @@ end
 local function converse(hyla)
   local C = require "hyla.ffi".C
   local session = repl.session(hyla, write)
-  local editor = edit.open(function(prefix) return session:complete(prefix) end, history_path())
+  local kept, problem = history.open(history.path())
+  local editor = edit.open(function(word, line) return session:complete(word, line) end, kept.lines)
   write(greeting:format(failure.version(), jit.version))
+  if problem then write(("What is typed is not kept: %s\n"):format(problem)) end
   while true do
     C.hyla_interrupt_on_sigint(1)   -- again, since a run takes its handler back when it ends
     local line = editor:read(session.pending and "   ... " or "hyla> ", function() return C.hyla_interrupted() == 1 end)
@@ -208,7 +146,7 @@ local function converse(hyla)
       session:clear()
       write "^C\n"
     else
-      editor:remember(line)
+      if kept:add(line) then editor:remember(line) end
       session:feed(line)
     end
   end

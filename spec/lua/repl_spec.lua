@@ -91,6 +91,17 @@ describe("the prompt at a terminal", function()
     t:expect "100\r\n"
   end)
 
+  it("completes recipes within a text, their options and profiles", function()
+    t:send 'r = hyla.load "quicks\t"\r'
+    t:expect "hyla> "
+    t:send "o = r:resolve{ examp\t77 }\r"
+    t:expect "hyla> "
+    t:send "o.examples\r"
+    t:expect "77\r\n"
+    t:send 'hyla.load "hyper_cleaning":resolve{ prof\t"qu\t" }.budget[1]\r'
+    t:expect "1000\r\n"
+  end)
+
   it("keeps the history between sessions, letters beyond ASCII too", function()
     t:send "#'h\195\169'\r"
     t:expect "3\r\n"
@@ -101,6 +112,25 @@ describe("the prompt at a terminal", function()
     t:expect "hyla> "
     t:send "\27[A\r"
     t:expect "3\r\n"
+  end)
+
+  it("recalls lines of a session at the same time, once both have ended", function()
+    local other = terminal.open("./hyla", { XDG_STATE_HOME = state, TERM = "xterm", LC_ALL = "C.UTF-8" })
+    other:expect "hyla> "
+    other:send "'one'\r"
+    other:expect '"one"\r\nhyla> '
+    t:send "'two'\r"
+    t:expect '"two"\r\nhyla> '
+    for _, each in ipairs { t, other } do
+      each:send "\4"
+      each:finish()
+    end
+    t = terminal.open("./hyla", { XDG_STATE_HOME = state, TERM = "xterm", LC_ALL = "C.UTF-8" })
+    t:expect "hyla> "
+    t:send "\27[A\27[A\r"
+    t:expect '"one"\r\n'
+    t:send "\27[A\27[A\r"
+    t:expect '"two"\r\n'
   end)
 end)
 

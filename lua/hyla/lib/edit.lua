@@ -6,10 +6,13 @@
 local ffi = require "ffi"
 
 ffi.cdef [[
+extern char *rl_line_buffer;
+extern int rl_point;
 extern const char *rl_basic_word_break_characters;
 extern int rl_completion_append_character;
 extern int rl_catch_signals;
 extern char *(*rl_completion_entry_function)(const char *, int);
+extern char **(*rl_attempted_completion_function)(const char *, int, int);
 int rl_initialize(void);
 void rl_callback_handler_install(const char *, void (*)(char *));
 void rl_callback_read_char(void);
@@ -25,7 +28,6 @@ int poll(struct hyla_pollfd *, unsigned long, int);
 ]]
 local edit = {}
 
-local kept_lines = 2000
 local EINTR, POLLIN, POLLGONE = 4, 1, 8 + 16 + 32   -- the last: error, hang-up, closed
 -- A signal that comes just before poll() does not end it; so it ends by itself now and then.
 local patience = 100   -- milliseconds
@@ -40,33 +42,15 @@ local Editor = {}
 Editor.__index = Editor
 
 -- Candidates one after another, as libedit asks for them: state 0 begins, NULL ends. libedit frees each.
-local function entry_function(complete)
+local function entry_function(C, complete)
   local list, position
-  return function(prefix, state)
+  return function(word, state)
     if state == 0 then
-      local done, found = pcall(complete, ffi.string(prefix))
+      local done, found = pcall(complete, ffi.string(word), ffi.string(C.rl_line_buffer, C.rl_point))
       list, position = done and found or {}, 0
     end
     position = position + 1
     return list[position] and ffi.C.strdup(list[position]) or nil
-  end
-end
-
--- Recalls the lines of earlier sessions from a file of one a line, and cuts it when it has grown to twice its size.
--- (A file of libedit's own would be written whole by the last of several sessions.)
-local function recall(C, path)
-  local file = io.open(path)
-  if not file then return end     -- a first session has none
-  local lines = {}
-  for line in file:lines() do lines[#lines + 1] = line end
-  file:close()
-  local first = math.max(1, #lines - kept_lines + 1)
-  for i = first, #lines do C.add_history(lines[i]) end
-  if #lines < 2 * kept_lines then return end
-  file = io.open(path, "w")
-  if file then
-    file:write(table.concat(lines, "\n", first), "\n")
-    file:close()
   end
 end
 
@@ -76,22 +60,26 @@ local function know_letters()
 end
 
 --- Opens the terminal's editor; there is one a process.
--- @tparam function complete word before the cursor (letters, digits, _ . :) -> list of words to put there
--- @tparam string|nil history file that keeps the lines; nil: none
+-- @tparam function complete function(word before the cursor (letters, digits, _ . :), line before the cursor) -> list
+--   of words to put in the word's place
+-- @tparam {string,...} lines earlier ones, to be recalled
 -- @treturn Editor
-function edit.open(complete, history)
+function edit.open(complete, lines)
   local C = require "hyla.lib.load"("libedit.so.2", "libedit2")
-  local self = setmetatable({ C = C, history = history, anchors = {} }, Editor)
+  local self = setmetatable({ C = C, anchors = {} }, Editor)
   know_letters()
   C.rl_initialize()
   C.using_history()
-  if history then recall(C, history) end
+  for _, line in ipairs(lines) do C.add_history(line) end
   self.anchors.breaks = ffi.new("char[64]", " \t\n\"\\'`@$><=;|&{}()[]+-*/^%#~,")
   C.rl_basic_word_break_characters = self.anchors.breaks
   C.rl_completion_append_character = 0
   C.rl_catch_signals = 0
-  self.anchors.complete = ffi.cast("char *(*)(const char *, int)", entry_function(complete))
+  self.anchors.complete = ffi.cast("char *(*)(const char *, int)", entry_function(C, complete))
   C.rl_completion_entry_function = self.anchors.complete
+  -- Without one libedit takes words for names of files, and puts backslashes into them.
+  self.anchors.attempt = ffi.cast("char **(*)(const char *, int, int)", function() return nil end)
+  C.rl_attempted_completion_function = self.anchors.attempt
   self.anchors.finish = ffi.cast("void (*)(char *)", function(line)
     self.finished = true
     if line ~= nil then
@@ -125,16 +113,8 @@ function Editor:read(prompt, interrupted)
 end
 jit.off(Editor.read)   -- compiled code must not be what a callback comes back through
 
---- Adds a line to the history, on disk too where there is a file for it.
+--- Adds a line to those that can be recalled.
 -- @tparam string line
-function Editor:remember(line)
-  if not line:find "%S" then return end
-  self.C.add_history(line)
-  local file = self.history and io.open(self.history, "a")
-  if file then
-    file:write(line, "\n")
-    file:close()
-  end
-end
+function Editor:remember(line) self.C.add_history(line) end
 
 return edit
