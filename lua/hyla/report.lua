@@ -3,6 +3,7 @@
 local json = require "hyla.report.json"
 local number = require "hyla.number"
 local site = require "hyla.site"
+local fitting = require "hyla.report.text".fitting
 
 local report = {}
 
@@ -74,10 +75,12 @@ local function beside(rows, columns, reference)
   return joined, wide
 end
 
+local function length(word) return (select(2, fitting(word))) end
+
 local function widths_of(grid)
   local widths = {}
   for _, line in ipairs(grid) do
-    for i, word in ipairs(line) do widths[i] = math.max(widths[i] or 0, #word) end
+    for i, word in ipairs(line) do widths[i] = math.max(widths[i] or 0, length(word)) end
   end
   return widths
 end
@@ -104,7 +107,8 @@ function report.table(rows, first, reference)
   for _, line in ipairs(grid) do
     local words = {}
     for i, word in ipairs(line) do
-      words[i] = ("%" .. (numeric[i] and "" or "-") .. widths[i] .. "s"):format(word)
+      local blanks = (" "):rep(widths[i] - length(word))
+      words[i] = numeric[i] and blanks .. word or word .. blanks
     end
     out[#out + 1] = table.concat(words, "  "):gsub("%s+$", "")
   end

@@ -147,6 +147,12 @@ local function resolved(asked)
   return runs[1]
 end
 
+local function fresh(name)
+  local ok, out = pcall(folder.fresh, folder.HOME, name)
+  if not ok then error(out .. "; --out DIR keeps the run elsewhere, --out none keeps nothing", 0) end
+  return out
+end
+
 --- Runs a recipe.
 -- @tparam table asked words: a recipe's name or path, and "key=value"; config: a file in its place, or nil; json,
 --   quiet: booleans; out: a folder, "none" to keep nothing, or nil for a new one in runs/; dry: whether to tell alone
@@ -171,7 +177,7 @@ function run.main(asked)
   end
   if asked.dry then return dry(asked, display, loaded, o) end
   return conduct(asked, display, function()
-    local out = asked.out or folder.fresh(folder.HOME, loaded.name)
+    local out = asked.out or fresh(loaded.name)
     if out == NOWHERE then out = nil end
     local made = session.start(loaded, o, out, display, one.overrides.profile)
     if not asked.out then display.progress:say("kept in " .. out) end

@@ -10,7 +10,7 @@ local wait = require "posix.sys.wait"
 
 -- Kills in all. Sanitizers take several times as long for the start of a process alone.
 local KILLS = os.getenv "HYLA_CHECK_LEAKS" and 8 or 50
-local MOMENTS = { 0.02, 0.2 }    -- seconds after a process began: from the first lines of Lua into the work
+local EARLIEST = 0.02            -- seconds after a process began; the latest moment is in the middle of a whole run
 
 -- w goes to c, at a learned rate, and is judged by a target.
 local RECIPE = [[
@@ -97,13 +97,14 @@ local function sleep(seconds)
   time.nanosleep { tv_sec = math.floor(seconds), tv_nsec = math.floor(seconds % 1 * 1e9) }
 end
 
--- Goes on with a run until it has ended; kills it at `moments` on the way. Returns how often.
-local function run(path, out, given, moments)
+-- Goes on with a run until it has ended, each process being killed when `moment()` has passed where that gives one.
+-- Returns how many were.
+local function run(path, out, given, moment)
   local killed = 0
   while true do
-    local child, moment = process(path, out, given), moments[killed + 1]
-    if moment then
-      sleep(moment)
+    local child, seconds = process(path, out, given), moment(killed)
+    if seconds then
+      sleep(seconds)
       signal.kill(child, signal.SIGKILL)
     end
     local _, how, code = wait.wait(child)
@@ -113,6 +114,11 @@ local function run(path, out, given, moments)
     end
     killed = killed + 1
   end
+end
+
+local function clock()
+  local t = time.clock_gettime(time.CLOCK_MONOTONIC)
+  return t.tv_sec + t.tv_nsec * 1e-9
 end
 
 -- Everything that a run leaves, but for times.
@@ -132,16 +138,20 @@ describe("a run that is killed and resumed", function()
   for i, given in ipairs(kinds) do
     local about = given.restarts and given.method .. ", restarts and a search" or given.method
     it("ends in the same bits: " .. about, function()
-      local path, whole, pieces = runs.new_recipe(RECIPE), runs.new_folder(), runs.new_folder()
-      assert.equal(0, run(path, whole, given, {}))
-      local moments, seed = {}, require("hyla.tensor").uniform({ 64 }, { seed = i })
-      for k = 1, math.floor(i * share) - math.floor((i - 1) * share) do
-        moments[k] = MOMENTS[1] + (MOMENTS[2] - MOMENTS[1]) * seed:get(k)
+      local path, whole, began = runs.new_recipe(RECIPE), runs.new_folder(), clock()
+      assert.equal(0, run(path, whole, given, function() end))
+      local expected, latest = left(whole), (clock() - began) / 2
+      local u = require("hyla.tensor").uniform({ 200 }, { seed = i })
+      local wanted, killed, drawn = math.floor(i * share) - math.floor((i - 1) * share), 0, 0
+      while killed < wanted do
+        local out = runs.new_folder()
+        killed = killed + run(path, out, given, function(before)
+          drawn = drawn + 1
+          return killed + before < wanted and EARLIEST + (latest - EARLIEST) * u:get(drawn) or nil
+        end)
+        assert.same(expected, left(out))
+        assert.is_nil(lfs.attributes(out .. "/checkpoint.next"))
       end
-      local killed = run(path, pieces, given, moments)
-      assert.is_true(killed >= #moments / 2, ("only %d of %d kills came before the end"):format(killed, #moments))
-      assert.same(left(whole), left(pieces))
-      assert.is_nil(lfs.attributes(pieces .. "/checkpoint.next"))
     end)
   end
 end)

@@ -242,12 +242,16 @@ describe("a run", function()
     assert.same(outcome_of(start(path)), outcome_of(session.resume(out, silent)))
   end)
 
-  it("is checkpointed on Ctrl-C, says how to go on and exits with 130", function()
-    local path, out = new_recipe(), new_folder()
-    local code, text = run_with_signal(path, out, "SIGINT", 4)
-    assert.equal(130, code)
-    assert.is_truthy(text:find("interrupted; resume with hyla resume " .. out, 1, true), text)
-    assert.same(outcome_of(start(path)), outcome_of(session.resume(out, silent)))
+  it("is checkpointed on Ctrl-C and SIGTERM, says how to go on and exits with 130", function()
+    local path = new_recipe()
+    local whole = outcome_of(start(path))
+    for _, signal in ipairs { "SIGINT", "SIGTERM" } do
+      local out = new_folder()
+      local code, text = run_with_signal(path, out, signal, 4)
+      assert.equal(130, code)
+      assert.is_truthy(text:find("interrupted; resume with hyla resume " .. out, 1, true), text)
+      assert.same(whole, outcome_of(session.resume(out, silent)))
+    end
   end)
 
   it("ends with one JSON line and leaves its files", function()

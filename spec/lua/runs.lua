@@ -82,7 +82,7 @@ function runs.with_signal(path, out, signal, n)
   assert(lfs.mkdir(script))
   runs.write(script .. "/child.lua", ([[
 package.path = %q
-require("hyla.run.pace").SHARE = math.huge
+require("hyla.run.pace").share.checkpoints = math.huge
 local store, signal, unistd = require "hyla.run.store", require "posix.signal", require "posix.unistd"
 local save, saves = store.save, 0
 function store.save(...)

@@ -3,6 +3,7 @@
 
 local names = require "hyla.names"
 local number = require "hyla.number"
+local fitting = require "hyla.report.text".fitting
 local terminals = require "hyla.lib.terminal"
 local unistd = require "posix.unistd"
 local time = require "posix.time"
@@ -65,19 +66,6 @@ local function describe(self, done, values, first, now)
   end)
   for _, name in ipairs(keys) do parts[#parts + 1] = name .. " " .. number.short(values[name]) end
   return table.concat(parts, "  ")
-end
-
--- The beginning of a text that fits into so many columns, and how many it takes. A character of UTF-8 is not cut.
-local function fitting(text, columns)
-  local taken = 0
-  for at = 1, #text do
-    local byte = text:byte(at)
-    if byte < 0x80 or byte >= 0xC0 then                -- the first byte of a character
-      if taken == columns then return text:sub(1, at - 1), taken end
-      taken = taken + 1
-    end
-  end
-  return text, taken
 end
 
 --- Shows how far the stage is, unless it did so a moment ago.

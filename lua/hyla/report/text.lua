@@ -2,6 +2,23 @@
 -- @module hyla.report.text
 local text = {}
 
+--- The beginning of a text that fits into so many columns. A character of UTF-8 takes one, and is not cut.
+-- @tparam string words
+-- @tparam[opt] number columns as many as there are, by default
+-- @treturn string
+-- @treturn number how many it takes
+function text.fitting(words, columns)
+  local taken = 0
+  for at = 1, #words do
+    local byte = words:byte(at)
+    if byte < 0x80 or byte >= 0xC0 then                -- the first byte of a character
+      if taken == columns then return words:sub(1, at - 1), taken end
+      taken = taken + 1
+    end
+  end
+  return words, taken
+end
+
 --- Words in lines of at most a width; a longer word has a line of its own.
 -- @tparam string words
 -- @tparam number width columns

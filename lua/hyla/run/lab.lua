@@ -135,16 +135,14 @@ end
 -- Keeps the state of a running stage. Between checkpoints it waits for lab:flush, unless it is one that goes on
 -- changing, as with `around`, which completes it for the time of the writing.
 local function saver(self, name)
-  local checkpoints = pace.new()
+  local checkpoints = pace.new "checkpoints"
   return function(state, now, around)
     self.state.running = { name = name, state = state }
     self.mark()
-    self.waiting = not around
-    if not (now or checkpoints:due()) then return end
-    checkpoints:spend(function()
+    local function write()
       if around then around(self.save) else self.save() end
-    end)
-    self.waiting = false
+    end
+    self.waiting = not checkpoints:write(write, now) and not around
   end
 end
 

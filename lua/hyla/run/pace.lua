@@ -1,25 +1,30 @@
---- When a checkpoint is worth its time. One is due after every hyper-iteration, hyperbatch or trial, unless writing
--- them all would take more than a small share of the time: then as often as keeps to that share.
+--- When files are worth the time that writing them takes. A checkpoint is due after every hyper-iteration, hyperbatch
+-- or trial, and the results so far after every stage, unless that would take more than a small share of the time: then
+-- as often as keeps to that share.
 -- @module hyla.run.pace
 local progress = require "hyla.report.progress"
 
-local pace = { SHARE = 0.02 }   -- of the time, at most; what can be lost is what one takes to write, divided by it
+-- Of the time, at most. What a crash can lose beyond the hyper-iteration under way is the work of as long as a
+-- checkpoint takes to write, divided by its share.
+local pace = { share = { checkpoints = 0.013, results = 0.003 } }
 pace.__index = pace
 
---- A pace whose first checkpoint is due at once.
+--- A pace at which the first writing is due at once.
+-- @tparam string what "checkpoints" or "results"
 -- @treturn pace
-function pace.new() return setmetatable({ next = -math.huge }, pace) end
+function pace.new(what) return setmetatable({ what = what, next = -math.huge }, pace) end
 
---- Is one due?
-function pace:due() return progress.clock() >= self.next end
-
---- Writes one.
+--- Writes, where it is due.
 -- @tparam function write
-function pace:spend(write)
+-- @tparam[opt] boolean now whether it is due or not
+-- @treturn boolean whether it has written
+function pace:write(write, now)
   local began = progress.clock()
+  if not now and began < self.next then return false end
   write()
-  local now = progress.clock()
-  self.next = now + (now - began) / pace.SHARE
+  local done = progress.clock()
+  self.next = done + (done - began) / pace.share[self.what]
+  return true
 end
 
 return pace

@@ -1,11 +1,12 @@
 --- What a run writes into its folder as it goes on (hyla.run.folder names the files; checkpoints are hyla.run.store's).
 --
 -- Metrics are appended line by line, each by one write, so a crash can cut the last line alone, which readers leave
--- out. A checkpoint keeps how far the file went; a resumed run cuts it back to there and writes the rest again.
+-- out. A checkpoint keeps how far the file went and its end, which may not be on disk yet: flushing it each time would
+-- double what a checkpoint costs. A resumed run makes the file that again, and writes what came later once more.
 -- @module hyla.run.recorder
 local ffi = require "ffi"
+local errno = require "posix.errno"
 local fcntl = require "posix.fcntl"
-local lfs = require "lfs"
 local stdlib = require "posix.stdlib"
 local unistd = require "posix.unistd"
 local C = require("hyla.ffi").C
@@ -20,6 +21,7 @@ local yaml = require "hyla.yaml"
 local recorder = {}
 recorder.__index = recorder
 
+local UNFLUSHED = 2 ^ 16   -- bytes of metrics, at most, that are kept in checkpoints until they are flushed
 local HEADER = "seconds,stage,iteration,name,value\n"
 
 local function time_text() return os.date "!%Y-%m-%dT%H:%M:%SZ" end
@@ -60,8 +62,8 @@ end
 
 local function open(path, anew)
   local how = fcntl.O_WRONLY + fcntl.O_CREAT + fcntl.O_APPEND + (anew and fcntl.O_TRUNC or 0)
-  local fd, message = fcntl.open(path, how, tonumber("644", 8))
-  if not fd then error(("%s: cannot be written: %s"):format(path, message), 0) end
+  local fd, _, code = fcntl.open(path, how, tonumber("644", 8))
+  if not fd then error(("%s: cannot be written: %s"):format(path, errno.errno(code)), 0) end
   return fd
 end
 
@@ -77,13 +79,19 @@ local function make(store, config, clock, anew)
   local path = store.folder .. "/"
   return setmetatable({ store = store, config = config, seconds = clock, path = path, sources = 0,
     metrics = open(path .. files.METRICS, anew), log_file = open(path .. files.LOG, anew),
-    length = lfs.attributes(path .. files.METRICS, "size") }, recorder)
+    length = 0, flushed = 0, tail = {} }, recorder)
 end
 
 -- Adds lines to the metrics.
 local function add(self, lines)
   append(self.metrics, self.path .. files.METRICS, lines)
-  self.length = self.length + #lines
+  self.length, self.tail[#self.tail + 1] = self.length + #lines, lines
+end
+
+local function flush(self)
+  local ok, message = unistd.fdatasync(self.metrics)
+  if not ok then error(("%s: cannot be flushed to disk: %s"):format(self.path .. files.METRICS, message), 0) end
+  self.flushed, self.tail = self.length, {}
 end
 
 local function write_config(self)
@@ -114,21 +122,24 @@ end
 
 --- Goes on with the record of a run.
 -- @tparam store store
--- @tparam table config as `self.config` was at the checkpoint
--- @tparam number length of metrics.csv at the checkpoint
+-- @tparam table kept config: as `self.config` was at the checkpoint; metrics: the length of the file then; tail: its
+--   end
 -- @tparam function seconds gives the time spent
 -- @treturn recorder
-function recorder.resume(store, config, length, seconds)
+function recorder.resume(store, kept, seconds)
   sources.clear()
   local path = ("%s/%s"):format(store.folder, files.METRICS)
   local text, message = files.read(path)
   if not text then error(message, 0) end
-  if #text < length then
-    error(("%s: has %d bytes, %d when the checkpoint was made: it has been changed since"):format(path, #text, length),
-          0)
+  local base = kept.metrics - #kept.tail
+  if #text < base then
+    error(("%s: has %d bytes, %d at its checkpoint: it has been changed since"):format(path, #text, base), 0)
   end
-  if #text > length then store:write(files.METRICS, text:sub(1, length)) end
-  local self = make(store, config, seconds)
+  local whole = text:sub(1, base) .. kept.tail
+  if whole ~= text then store:write(files.METRICS, whole) end
+  local self = make(store, kept.config, seconds)
+  self.length = #whole
+  flush(self)
   write_status(self, "running")
   return self
 end
@@ -153,10 +164,12 @@ function recorder:row(stage, iteration, row)
   add(self, table.concat(lines))
 end
 
---- Brings what has been added to the disk.
-function recorder:flush()
-  local ok, message = unistd.fdatasync(self.metrics)
-  if not ok then error(("%s: cannot be flushed to disk: %s"):format(self.path .. files.METRICS, message), 0) end
+--- The end of the metrics that may not be on disk yet, for a checkpoint.
+-- @tparam number length of the metrics that belong to the checkpoint, at most `self.length`
+-- @treturn string
+function recorder:unflushed(length)
+  if self.length - self.flushed > UNFLUSHED then flush(self) end
+  return table.concat(self.tail):sub(1, math.max(0, length - self.flushed))
 end
 
 -- A value as a tensor that is saved.

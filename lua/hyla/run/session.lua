@@ -1,7 +1,7 @@
 --- A run of a recipe with its record: everything that a checkpoint keeps and a resumed run starts from.
 --
 -- The record: recipe (word), checksum (of its text), options, version, kernels, blas, seconds (spent so far), state;
--- config, and metrics: how long metrics.csv was (hyla.run.recorder).
+-- config; metrics: how long metrics.csv was, and tail: its end (hyla.run.recorder).
 -- The state: finished stages with their outcomes and the running stage (see hyla.run.lab and hyla.run.optimise). Rows
 -- of results are not kept: the recipe's `run` is called again and adds them from the stages' outcomes.
 
@@ -10,6 +10,7 @@ local stdlib = require "posix.stdlib"
 local C = require("hyla.ffi").C
 local lab = require "hyla.run.lab"
 local files = require "hyla.run.folder"
+local pace = require "hyla.run.pace"
 local progress = require "hyla.report.progress"
 local recipes = require "hyla.recipe"
 local recorder = require "hyla.run.recorder"
@@ -102,7 +103,7 @@ function session.resume(out, display)
       :format(recipe.word))
   end
   return make(recipe, record, folder, display, function(seconds)
-    return recorder.resume(folder, record.config, record.metrics, seconds)
+    return recorder.resume(folder, record, seconds)
   end)
 end
 
@@ -116,7 +117,7 @@ function session:save()
   if not self.store then return end
   self.record.seconds = self:seconds()
   self.recorder:note_data()
-  self.recorder:flush()
+  self.record.tail = self.recorder:unflushed(self.record.metrics)
   self.store:save(self.record)
 end
 
@@ -176,8 +177,9 @@ end
 function session:run()
   self.began, self.before = progress.clock(), self.record.seconds
   local o = self.record.options
+  local exports = pace.new "results"
   self.lab = lab.new { recipe = self.recipe, options = o, state = self.record.state, progress = self.progress,
-    print = self.print, recorder = self.recorder, finished = function() self:export() end,
+    print = self.print, recorder = self.recorder, finished = function() exports:write(function() self:export() end) end,
     mark = function() self:mark() end, save = function() self:save() end }
   session.conduct(self.recipe, o, self.lab)
   self:mark()

@@ -2,6 +2,7 @@
 -- that a run which is killed or meets a full disk loses nothing it had.
 
 local lfs = require "lfs"
+local errno = require "posix.errno"
 local fcntl = require "posix.fcntl"
 local unistd = require "posix.unistd"
 local files = require "hyla.run.folder"
@@ -16,8 +17,8 @@ local CHECKPOINT, PREVIOUS, NEXT = files.CHECKPOINT, files.PREVIOUS, files.NEXT
 -- One process at a time writes to a folder; the lock goes with the process, however it ends.
 local function lock(folder)
   local path = ("%s/%s"):format(folder, files.LOCK)
-  local fd, message = fcntl.open(path, fcntl.O_CREAT + fcntl.O_RDWR, tonumber("644", 8))
-  if not fd then error(("%s: cannot be written: %s"):format(path, message), 0) end
+  local fd, _, code = fcntl.open(path, fcntl.O_CREAT + fcntl.O_RDWR, tonumber("644", 8))
+  if not fd then error(("%s: cannot be written: %s"):format(path, errno.errno(code)), 0) end
   if not fcntl.fcntl(fd, fcntl.F_SETLK, { l_type = fcntl.F_WRLCK, l_whence = unistd.SEEK_SET, l_start = 0, l_len = 0 })
   then
     unistd.close(fd)
