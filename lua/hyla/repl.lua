@@ -3,7 +3,10 @@
 local edit = require "hyla.lib.edit"
 local failure = require "hyla.cli.failure"
 local history = require "hyla.prompt.history"
+local names = require "hyla.names"
 local show = require "hyla.prompt.show"
+local terminal = require "hyla.lib.terminal"
+local text = require "hyla.report.text"
 
 local repl = {}
 
@@ -12,20 +15,19 @@ local look_every = 10000
 
 -- Globals of the prompt beside Lua's and hyla's, loaded when their names are first used.
 local tools = {
-  help = function() return require("hyla.prompt.help").show end,
+  help = function() return require("hyla.prompt.help").help end,
+  plot = function() return require("hyla.prompt.plot").plot end,
+  time = function() return require "hyla.prompt.time" end,
 }
 
-local greeting = [[
-Hyla %s on %s. Lua expressions are shown, `hyla` and its names are there:
-  p = hyla.load("quickstart"):build{}   p:hypergradient()   print(p.step_program)
-help() shows around, Tab completes, Ctrl-C interrupts, Ctrl-D leaves.
-]]
+local greeting = [[Hyla %s on %s. help() shows around, Tab completes, Ctrl-C interrupts, Ctrl-D leaves.]]
 
 local Session = {}
 Session.__index = Session
 
 --- A session: an environment in which chunks run one after another.
--- Its globals are Lua's; names that are not there are looked up in `hyla`, so that `hyla.exp` is `exp` too.
+-- Its globals are Lua's; names that are not there are looked up in `hyla`, so that `hyla.exp` is `exp` too. The last
+-- value that was shown is `_`.
 -- @tparam table hyla the public table
 -- @tparam function write where results and complaints go, a string at a time
 -- @treturn Session
@@ -43,13 +45,13 @@ function repl.session(hyla, write)
   return self
 end
 
--- The chunk of a text, as an expression when it is one, and how many of its values come before those to show.
+-- The chunk of some lines, as an expression when it is one, and how many of its values come before those to show.
 -- nil, true when more lines are needed; nil and words otherwise.
-local function compile(text)
+local function compile(lines)
   -- Behind a nil, for a call that is returned alone is a tail call, and errors could not tell the line it is on.
-  local chunk, as_value = loadstring("return nil, " .. text, "=prompt")
+  local chunk, as_value = loadstring("return nil, " .. lines, "=prompt")
   if chunk then return chunk, 1 end
-  local statement, problem = loadstring(text, "=prompt")
+  local statement, problem = loadstring(lines, "=prompt")
   if statement then return statement, 0 end
   if problem:match "'?<eof>'?$" or as_value:match "'?<eof>'?$" then return nil, true end
   return nil, problem
@@ -72,6 +74,12 @@ local function packed(...)
   return { n = select("#", ...), ... }
 end
 
+-- Of an error that nil was used under a name: near names that there are.
+function Session:hint(problem)
+  local name = tostring(problem):match "attempt to %a+ global '([%w_]+)' %(a nil value%)$"
+  return name and #name > 2 and names.hint(name, self:complete "") or ""
+end
+
 function Session:execute(chunk, skipped)
   local C = require "hyla.ffi".C
   C.hyla_interrupt_clear()
@@ -80,13 +88,14 @@ function Session:execute(chunk, skipped)
   debug.sethook()
   C.hyla_interrupt_clear()
   if not results[1] then
-    self.write(failure.text(results[2]) .. "\n")
+    self.write(failure.text(results[2]) .. self:hint(results[2].problem) .. "\n")
     return false
   end
+  if results[2 + skipped] ~= nil then self.env._ = results[2 + skipped] end
   for i = 2 + skipped, results.n do
     -- A value's own tostring may fail.
-    local shown, text = pcall(show, results[i])
-    self.write(tostring(text) .. "\n")
+    local shown, words = pcall(show, results[i])
+    self.write(tostring(words) .. "\n")
     if not shown then return false end
   end
   return true
@@ -96,12 +105,12 @@ end
 -- @tparam string line
 -- @treturn string "more" when the chunk is not complete, "done", or "failed" (words were written)
 function Session:feed(line)
-  local text = self.pending and self.pending .. "\n" .. line or line
+  local lines = self.pending and self.pending .. "\n" .. line or line
   self.pending = nil
-  local chunk, detail = compile(text)
+  local chunk, detail = compile(lines)
   if chunk then return self:execute(chunk, detail) and "done" or "failed" end
   if detail == true then
-    self.pending = text
+    self.pending = lines
     return "more"
   end
   self.write(detail .. "\n")
@@ -118,12 +127,12 @@ end
 -- @tparam[opt=word] string line before the cursor, the word included
 -- @treturn {string,...} sorted
 function Session:complete(word, line)
-  local text = (self.pending and self.pending .. "\n" or "") .. (line or word)
-  return require "hyla.prompt.complete"(self.env, tools, text, word)
+  local typed = (self.pending and self.pending .. "\n" or "") .. (line or word)
+  return require "hyla.prompt.complete"(self.env, tools, typed, word)
 end
 
-local function write(text)
-  io.stdout:write(text)
+local function write(words)
+  io.stdout:write(words)
   io.stdout:flush()
 end
 
@@ -133,7 +142,8 @@ local function converse(hyla)
   local session = repl.session(hyla, write)
   local kept, problem = history.open(history.path())
   local editor = edit.open(function(word, line) return session:complete(word, line) end, kept.lines)
-  write(greeting:format(failure.version(), jit.version))
+  local words = text.wrap(greeting:format(failure.version(), jit.version), terminal.columns())
+  write(table.concat(words, "\n") .. "\n")
   if problem then write(("What is typed is not kept: %s\n"):format(problem)) end
   while true do
     C.hyla_interrupt_on_sigint(1)   -- again, since a run takes its handler back when it ends

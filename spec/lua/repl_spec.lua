@@ -151,6 +151,22 @@ describe("the prompt in a pipe", function()
     assert.matches("nothing is called 'expp'; did you mean 'exp'", feed("help 'expp'\n").out, 1, true)
   end)
 
+  it("keeps the last value that it showed", function()
+    assert.equal("21\n22\nnil\n22\nfalse\n", feed("3 * 7\n_ + 1\nnil\n_\nfalse\n").out)
+  end)
+
+  it("hints at near names where a global is nil", function()
+    assert.matches("call global 'plt' %(a nil value%); did you mean .*'plot'", feed("plt { 1 }\n").out)
+    assert.matches("index global 'prblem' %(a nil value%); did you mean 'problem'", feed("x = 1 prblem.x = 2\n").out)
+  end)
+
+  it("times and plots", function()
+    local r = feed "time 'exp(1)'\nplot { 1, 2, 3 }\n"
+    assert.matches("median of %d+", r.out)
+    assert.matches("%*%*%*", r.out)
+    assert.same({ 0, "" }, { r.code, r.err })
+  end)
+
   it("reads an expression to its end", function()
     assert.equal("3\n", feed("1 +\n2\n").out)
   end)

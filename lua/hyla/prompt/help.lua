@@ -215,6 +215,10 @@ local function named_text(name, width)
       return lines
     end
   end
+  if known.tools[name] then
+    local entry = known.entry_of_tool(name)
+    return entry_text(name .. arguments_of(entry), entry, width)
+  end
   local word, member = name:match "^([%a ]+)[:.]([%w_]+)$"
   local about = known.types()[word or name]
   if word and about and (about.methods[member] or about.computed[member]) then
@@ -268,7 +272,7 @@ end
 --- Shows what a value is and what can be done with it: a function, a problem, a tensor, a recipe, a module, a method. A
 -- text is looked up as a name: "matmul", "problem:set", "tensor", "hyper_cleaning". Without a value, a short tour.
 -- @param[opt] value
-function help.show(value)
+function help.help(value)
   io.stdout:write(help.text(value))
 end
 

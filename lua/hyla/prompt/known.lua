@@ -20,6 +20,14 @@ known.root = debug.getinfo(1, "S").source:match "^@(.*)prompt/known%.lua$"
 -- Where things are documented by name, since a loop defines them.
 local by_name = { "functions/elementwise.lua", "functions.lua", "dynamics/optimizers.lua", "init.lua" }
 
+--- What the prompt has besides `hyla` and Lua: name -> the file that defines a function of this name.
+known.tools = { help = "prompt/help.lua", plot = "prompt/plot.lua", time = "prompt/time.lua" }
+
+--- The entry of a tool of the prompt.
+-- @tparam string name
+-- @treturn table
+function known.entry_of_tool(name) return doc.read(known.root .. known.tools[name]).by_name[name] end
+
 --- What is known of the type of an object of the language: see hyla.members.
 -- @param value
 -- @treturn table|nil what, methods, computed, optional, source
