@@ -1,7 +1,7 @@
 /* y = x w with few columns, w given transposed: every entry of y is a dot product of two contiguous rows. Lanes run
  * over k, one register for each entry: entry = join(sum over vectors of x * w, the last vector padded with zeros). So
  * its bits depend on k alone; tiles and blocks only decide what is shared while it is near. */
-#include "kernels/lanes.h"
+#include "kernels/transpose.h"
 
 enum {
   NEAR = 256 * 1024, /* bytes of x that stay in the second-level cache while all columns pass over them */
@@ -9,17 +9,27 @@ enum {
   COLUMNS = 5        /* of a tile, at most */
 };
 
+/* y[i] = the sum of the lanes of sums[i], a register of them at a time. */
+HY_INLINE void join_all(int n, elem *y, const vec *sums) {
+  HY_UNROLL for (int i = 0; i < n; i += HY_W) {
+    vec t[HY_W];
+    HY_UNROLL for (int j = 0; j < HY_W; j++) t[j] = i + j < n ? sums[i + j] : (vec){0};
+    store(y + i, join_sums(t));
+  }
+}
+
 /* R rows by C columns of y. `fetch` asks for the rows AHEAD of these meanwhile, as if rows were contiguous. */
 HY_INLINE void tile(bool fetch, int R, int C, int64_t k, elem *y, int64_t ldy, const elem *x, int64_t ldx,
                     const elem *wt) {
   vec acc[8 * COLUMNS];
+  elem joined[8 * COLUMNS + HY_W];
   HY_UNROLL for (int i = 0; i < R * C; i++) acc[i] = (vec){0};
   int64_t j = 0;
   for (; j + HY_W <= k; j += HY_W) {
     vec w[COLUMNS];
     if (fetch)
       HY_UNROLL for (int line = 0; line < R * HY_BYTES; line += 64)
-          __builtin_prefetch((const char *)(x + AHEAD * ldx + j * R) + line);
+          __builtin_prefetch((const char *)(x + AHEAD * ldx + j * R) + line, 0, 2);
     HY_UNROLL for (int c = 0; c < C; c++) w[c] = load(wt + c * k + j);
     HY_UNROLL for (int r = 0; r < R; r++) {
       const vec v = load(x + r * ldx + j);
@@ -34,7 +44,8 @@ HY_INLINE void tile(bool fetch, int R, int C, int64_t k, elem *y, int64_t ldy, c
       HY_UNROLL for (int c = 0; c < C; c++) acc[r * C + c] = madd(v, w[c], acc[r * C + c]);
     }
   }
-  HY_UNROLL for (int r = 0; r < R; r++) HY_UNROLL for (int c = 0; c < C; c++) y[r * ldy + c] = join_sum(acc[r * C + c]);
+  join_all(R * C, joined, acc);
+  HY_UNROLL for (int r = 0; r < R; r++) HY_UNROLL for (int c = 0; c < C; c++) y[r * ldy + c] = joined[r * C + c];
 }
 
 /* C columns for all rows, R at a time. */
@@ -45,15 +56,23 @@ HY_INLINE void strip(bool fetch, int R, int C, int64_t n, int64_t k, elem *y, in
   for (; i < n; i++) tile(fetch, 1, C, k, y + i * ldy, ldy, x + i * ldx, ldx, wt);
 }
 
-/* Tiles have 8 to 12 entries: enough to hide the latency of an addition, few enough for 16 registers. */
+/* Tiles have 8 to 12 entries: enough to hide the latency of an addition, few enough for 16 registers; with 32 of them
+ * up to 20, so that a register of x or w that is loaded serves more products. */
 HY_INLINE void columns_of_block(bool fetch, int64_t n, int64_t k, int columns, elem *y, int64_t ldy, const elem *x,
                                 int64_t ldx, const elem *wt) {
   switch (columns) {
     case 1: strip(false, 8, 1, n, k, y, ldy, x, ldx, wt); break;
+#if HY_BYTES == 64
+    case 2: strip(fetch, 8, 2, n, k, y, ldy, x, ldx, wt); break;
+    case 3: strip(fetch, 6, 3, n, k, y, ldy, x, ldx, wt); break;
+    case 4: strip(fetch, 4, 4, n, k, y, ldy, x, ldx, wt); break;
+    default: strip(fetch, 4, COLUMNS, n, k, y, ldy, x, ldx, wt); break;
+#else
     case 2: strip(fetch, 4, 2, n, k, y, ldy, x, ldx, wt); break;
     case 3: strip(fetch, 4, 3, n, k, y, ldy, x, ldx, wt); break;
     case 4: strip(fetch, 3, 4, n, k, y, ldy, x, ldx, wt); break;
     default: strip(fetch, 2, COLUMNS, n, k, y, ldy, x, ldx, wt); break;
+#endif
   }
 }
 

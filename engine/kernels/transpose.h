@@ -45,6 +45,35 @@ HY_INLINE void transpose_square(vec t[HY_W]) {
 #endif
 }
 
+/* The sums of the lanes of HY_W registers, sum i in lane i, each in the order of join_sum: rows i and i + step add the
+ * lower parts of their sums to the upper ones and go on as one row. */
+#define HY_FOLD(step, upper, lower)                                                                       \
+  HY_UNROLL for (int i = 0; i < (step); i++) t[i] = __builtin_shufflevector(t[i], t[i + (step)], upper) + \
+                                                    __builtin_shufflevector(t[i], t[i + (step)], lower);
+
+HY_INLINE vec join_sums(vec t[HY_W]) {
+#if HY_W == 16
+  HY_FOLD(8, HY_LIST(0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23),
+          HY_LIST(8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31))
+  HY_FOLD(4, HY_LIST(0, 1, 2, 3, 16, 17, 18, 19, 8, 9, 10, 11, 24, 25, 26, 27),
+          HY_LIST(4, 5, 6, 7, 20, 21, 22, 23, 12, 13, 14, 15, 28, 29, 30, 31))
+  HY_FOLD(2, HY_LIST(0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29),
+          HY_LIST(2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31))
+  HY_FOLD(1, HY_LIST(0, 16, 2, 18, 4, 20, 6, 22, 8, 24, 10, 26, 12, 28, 14, 30),
+          HY_LIST(1, 17, 3, 19, 5, 21, 7, 23, 9, 25, 11, 27, 13, 29, 15, 31))
+#elif HY_W == 8
+  HY_FOLD(4, HY_LIST(0, 1, 2, 3, 8, 9, 10, 11), HY_LIST(4, 5, 6, 7, 12, 13, 14, 15))
+  HY_FOLD(2, HY_LIST(0, 1, 8, 9, 4, 5, 12, 13), HY_LIST(2, 3, 10, 11, 6, 7, 14, 15))
+  HY_FOLD(1, HY_LIST(0, 8, 2, 10, 4, 12, 6, 14), HY_LIST(1, 9, 3, 11, 5, 13, 7, 15))
+#elif HY_W == 4
+  HY_FOLD(2, HY_LIST(0, 1, 4, 5), HY_LIST(2, 3, 6, 7))
+  HY_FOLD(1, HY_LIST(0, 4, 2, 6), HY_LIST(1, 5, 3, 7))
+#else
+  HY_FOLD(1, HY_LIST(0, 2), HY_LIST(1, 3))
+#endif
+  return t[0];
+}
+
 /* columns[j] = column j of HY_W rows of x, `stride` apart and L long. Where L does not divide, the last square
  * overlaps the one before; `columns` has room for HY_W of them at least, and those past L become zeros. */
 HY_INLINE void load_columns(vec *columns, int64_t L, const elem *x, int64_t stride) {

@@ -18,6 +18,7 @@
 
 enum { LONG = 256 };              /* fewest rows worth partial sums of a product */
 enum { WORTH = 64 };              /* rows of y that X' is fetched for */
+enum { WORTH_PARTS = 160 };       /* rows that partial sums go out and in for */
 enum { FEW_SUMS = 2048 };         /* of partial sums of few rows, at most */
 enum { SHORT = 64 };              /* of a row of A, at most, that is better met column by column */
 enum { LANES = 16, WAITING = 8 }; /* sums in registers of so many lanes; fewer of them wait for each other */
@@ -194,6 +195,7 @@ static int lower_gram(hy_plan *p, hy_ref r, hy_view X, hy_view G, hy_sparse *spa
   it->extent = k;
   it->sparse = sparse;
   it->whole_chunk = sparse != NULL;
+  it->worth = WORTH_PARTS;
   it->p[0] = n;
   it->p[1] = m;
   it->p[2] = leading(&X);
