@@ -10,7 +10,7 @@ local function quote(word) return "'" .. word:gsub("'", "'\\''") .. "'" end
 -- The launcher of a clone; an installation's is elsewhere, but what it starts is not.
 local function launcher()
   local file = io.open(here .. "../hyla", "r")
-  if not file then return "luajit " .. quote(here .. "../lua/hyla/cli.lua") end
+  if not file then return "luajit " .. quote(require "hyla.cli.tree".command) end
   file:close()
   return quote(here .. "../hyla")
 end

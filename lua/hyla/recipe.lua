@@ -16,6 +16,7 @@
 -- The module itself is called to make one: hyla.recipe {...}.
 -- @module hyla.recipe
 
+local folders = require "hyla.folders"
 local lfs = require "lfs"
 local charts = require "hyla.run.charts"
 local members = require "hyla.members"
@@ -42,7 +43,8 @@ local fields = {
 
 --- Makes a recipe from its description; an error at the recipe's line when it does not fit.
 -- @tparam table description see above
--- @treturn Recipe about, declared (options), description; name, path, text when loaded from a file
+-- @treturn Recipe about, declared (options), description; name, path, text and own (is it Hyla's?) when loaded from
+-- a file
 function recipe.new(description)
   description = options.read("recipe", description, fields)
   if not (description.build or description.run) then
@@ -101,29 +103,35 @@ function Recipe:__tostring()
 end
 
 members.define(Recipe, {
-  what = "a recipe", methods = methods, optional = { name = true, path = true, word = true, text = true },
+  what = "a recipe", methods = methods,
+  optional = { name = true, path = true, word = true, text = true, own = true },
 })
 
--- The tree this file belongs to: recipes/ stands beside lua/, in a clone as well as where it is installed.
-local root = debug.getinfo(1, "S").source:match("^@(.*)lua[/\\]hyla[/\\]recipe%.lua$") or ""
-local folder = root .. "recipes"
+local function is_file(path) return lfs.attributes(path, "mode") == "file" end
 
--- A name is looked for in the tree's recipes, a word with a slash or ".lua" is a path.
--- Returns the file to open and what messages call it.
+-- A word with a slash or ".lua" is a path. A name is looked for in the folders of recipes, and last, so that a stray
+-- file hides nothing, in the current folder.
+-- Returns the file to open, what messages call it, and whether it is one of Hyla's own; nil when there is none.
 local function find(word)
   if word:find("/", 1, true) or word:find("%.lua$") then return word, word end
-  return folder .. "/" .. word .. ".lua", "recipes/" .. word .. ".lua"
+  local file = word .. ".lua"
+  for _, folder in ipairs(folders.recipes()) do
+    local path = folder.path .. "/" .. file
+    if is_file(path) then return path, folder.shown .. "/" .. file, folder.own end
+  end
+  if is_file(file) then return file, file end
 end
 
---- Names of the recipes of the tree.
+--- Names of the recipes there are here, without a look into any: see `recipe.list`.
 -- @treturn {string,...} sorted
 function recipe.names()
-  local list = {}
-  if lfs.attributes(folder, "mode") == "directory" then
-    for file in lfs.dir(folder) do list[#list + 1] = file:match("^([^.].*)%.lua$") end
+  local seen = {}
+  for _, folder in ipairs(folders.recipes()) do
+    if lfs.attributes(folder.path, "mode") == "directory" then
+      for file in lfs.dir(folder.path) do seen[file:match "^([^.].*)%.lua$" or false] = true end
+    end
   end
-  table.sort(list)
-  return list
+  return names.keys(seen)
 end
 
 -- A recipe sees the usual globals but makes none, and a misspelt one is an error instead of nil.
@@ -139,8 +147,8 @@ local function environment()
 end
 
 local function read(word)
-  local path, shown = find(word)
-  local file = io.open(path, "rb")
+  local path, shown, own = find(word)
+  local file = path and io.open(path, "rb")
   local text = file and file:read("*a")
   if file then file:close() end
   if not text then
@@ -148,7 +156,7 @@ local function read(word)
     return nil, ("no recipe '%s'%s; the recipes are: %s (or give the path of a .lua file)")
       :format(word, names.hint(word, known), table.concat(known, ", "))
   end
-  return text, shown, path
+  return text, shown, path, own
 end
 
 -- `return hyla.recipe {...}` is a tail call, which leaves no frame to take a line from: the file is named instead.
@@ -158,10 +166,10 @@ local function in_file(message, shown)
 end
 
 --- Loads a recipe.
--- @tparam string word a name in recipes/, or the path of a file
+-- @tparam string word a name in a folder of recipes (see hyla.folders), or the path of a file
 -- @return Recipe, or nil and what is wrong: no such file, a mistake in it, or it is no recipe
 function recipe.try_load(word)
-  local text, shown, path = read(word)
+  local text, shown, path, own = read(word)
   if not text then return nil, shown end
   local chunk, message = loadstring(text, "@" .. shown)
   if not chunk then return nil, ("%s: not a recipe: %s"):format(shown, message) end
@@ -172,12 +180,12 @@ function recipe.try_load(word)
       :format(shown, value == nil and "nothing" or "a " .. type(value))
   end
   value.name = shown:match("([^/]*)%.lua$") or shown:match("[^/]*$")
-  value.path, value.word, value.text = path, word, text
+  value.path, value.word, value.text, value.own = path, word, text, own or false
   return value
 end
 
 --- Loads a recipe; an error at the caller's line when that fails.
--- @tparam string word a name in recipes/, or the path of a file
+-- @tparam string word a name in a folder of recipes (see hyla.folders), or the path of a file
 -- @treturn Recipe
 function recipe.load(word)
   if type(word) ~= "string" then site.fail("load: expected a recipe's name or path, got a %s", type(word)) end
@@ -186,13 +194,15 @@ function recipe.load(word)
   return value
 end
 
---- The recipes of the tree.
--- @treturn {table,...} name, path, and about and options (text by name), or error where the file is no recipe
+--- The recipes that have a name here: those of the current folder's recipes/, the user's, and Hyla's own.
+-- @treturn {table,...} name, path, own (is it Hyla's?), and about and options (text by name), or error where the file
+-- is no recipe
 function recipe.list()
   local list = {}
   for _, name in ipairs(recipe.names()) do
     local value, message = recipe.try_load(name)
-    local entry = { name = name, path = (find(name)), error = message }
+    local path, _, own = find(name)
+    local entry = { name = name, path = path, own = own or false, error = message }
     if value then
       entry.about, entry.options = value.about, {}
       for key, default in pairs(value.declared.defaults) do entry.options[key] = settings.text(default) end

@@ -64,7 +64,8 @@ local function list()
   local width = 0
   for _, recipe in ipairs(recipes) do width = math.max(width, #recipe.name) end
   for _, recipe in ipairs(recipes) do
-    io.stdout:write(("%-" .. width .. "s  %s\n"):format(recipe.name, recipe.about))
+    local from = recipe.own and "" or (" (%s)"):format(recipe.path)
+    io.stdout:write(("%-" .. width .. "s  %s%s\n"):format(recipe.name, recipe.about or recipe.error, from))
   end
   return 0
 end

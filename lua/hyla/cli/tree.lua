@@ -1,12 +1,15 @@
---- Where the tree lies: the folder that holds lua/, recipes/, datasets/ and bench/, of a clone or an installation.
+--- What lies in the tree: the folder that holds recipes/, datasets/ and bench/, of a clone or an installation.
 -- @module hyla.cli.tree
+local folders = require "hyla.folders"
 local lfs = require "lfs"
 
 local tree = {}
 
 --- Absolute path of the tree.
-tree.root = debug.getinfo(1, "S").source:match "^@(.*)/lua/hyla/cli/tree%.lua$"
-if tree.root:sub(1, 1) ~= "/" then tree.root = lfs.currentdir() .. "/" .. tree.root end
+tree.root = folders.root
+
+--- Absolute path of the command, for LuaJIT to run.
+tree.command = folders.modules .. "/cli.lua"
 
 --- Names of the files of a folder, without an ending, sorted; none when the folder is missing.
 -- @tparam string folder relative to the root

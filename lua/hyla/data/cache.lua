@@ -6,7 +6,7 @@ local buffer = require "hyla.buffer"
 local digits = require "hyla.data.digits"
 local engine = require "hyla.ffi"
 local files = require "hyla.data.files"
-local folders = require "hyla.data.folders"
+local folders = require "hyla.folders"
 local zlib = require "hyla.lib.zlib"
 
 local HEADER = 64     -- bytes: words that name the contents and their CRC-32, padded with blanks

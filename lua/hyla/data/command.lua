@@ -4,7 +4,7 @@ local unistd = require "posix.unistd"
 local descriptor = require "hyla.data.descriptor"
 local fetch = require "hyla.data.fetch"
 local files = require "hyla.data.files"
-local folders = require "hyla.data.folders"
+local folders = require "hyla.folders"
 local formats = require "hyla.data.formats"
 
 local command = {}

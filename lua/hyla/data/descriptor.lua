@@ -1,7 +1,7 @@
 --- Descriptors: what a data set is and where to get it, one YAML file a set (datasets/NAME.yaml).
 -- @module hyla.data.descriptor
 local lfs = require "lfs"
-local folders = require "hyla.data.folders"
+local folders = require "hyla.folders"
 local yaml = require "hyla.yaml"
 
 local descriptor = {}

@@ -4,7 +4,7 @@ local lfs = require "lfs"
 local curl = require "hyla.lib.curl"
 local engine = require "hyla.ffi"
 local files = require "hyla.data.files"
-local folders = require "hyla.data.folders"
+local folders = require "hyla.folders"
 
 local TRIES = 4     -- connections that may break, each having brought something, before a mirror is given up
 

@@ -4,7 +4,7 @@ local ffi = require "ffi"
 local lfs = require "lfs"
 local new_buffer = require "hyla.buffer"
 local crypto = require "hyla.lib.crypto"
-local folders = require "hyla.data.folders"
+local folders = require "hyla.folders"
 local zlib = require "hyla.lib.zlib"
 
 local files = {}

@@ -1,7 +1,7 @@
 --- The lines that were typed at prompts, in a file of one a line. Sessions at the same time lose nothing of each other:
 -- each adds a line when it is typed, and the file is cut while no other one writes.
 -- @module hyla.prompt.history
-local lfs = require "lfs"
+local folders = require "hyla.folders"
 local fcntl = require "posix.fcntl"
 local unistd = require "posix.unistd"
 
@@ -12,24 +12,11 @@ local KEPT = 2000   -- lines, and up to twice as many before the file is cut
 local History = {}
 History.__index = History
 
--- A folder with those that it is in.
-local function make_folder(path)
-  for i in path:gmatch "()/" do
-    if i > 1 then lfs.mkdir(path:sub(1, i - 1)) end
-  end
-  return lfs.mkdir(path)
-end
-
 --- Where the lines are kept: XDG_STATE_HOME/hyla/history, or ~/.local/state/hyla/history.
 -- @treturn string|nil path; nil where neither variable says
 function history.path()
-  local state = os.getenv "XDG_STATE_HOME"
-  if not state or state == "" then
-    local home = os.getenv "HOME"
-    if not home or home == "" then return nil end
-    state = home .. "/.local/state"
-  end
-  return state .. "/hyla/history"
+  local folder = folders.state()
+  return folder and folder .. "/history"
 end
 
 -- Calls work while no other process that asks for the same is in it. true, or nil and why not.
@@ -81,7 +68,7 @@ function history.open(path, kept)
   kept = kept or KEPT
   local self = setmetatable({ path = path, lines = {}, last = nil }, History)
   if not path then return self, "neither XDG_STATE_HOME nor HOME is set" end
-  make_folder(path:match "^(.*)/")
+  folders.make(path:match "^(.*)/")   -- where it cannot be made, nor can the file: that is told
   local ok, problem = alone(path, function()
     local all = read(path)
     for i = math.max(1, #all - kept + 1), #all do self.lines[#self.lines + 1] = all[i] end

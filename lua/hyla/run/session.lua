@@ -30,8 +30,8 @@ local rounding = {
   { key = "blas", whose = "OpenBLAS's", variable = "OPENBLAS_CORETYPE", here = C.hyla_blas_core },
 }
 
--- What finds the recipe again from any folder: its name, or the file's absolute path.
-local function lasting(recipe) return recipe.word == recipe.name and recipe.word or stdlib.realpath(recipe.path) end
+-- What finds the recipe again from any folder: the name of one of Hyla's own, or the file's absolute path.
+local function lasting(recipe) return recipe.own and recipe.word or stdlib.realpath(recipe.path) end
 
 -- A session; `begin` gives its recorder. What the user is told goes into the log, too.
 local function make(recipe, record, folder, display, begin)

@@ -69,7 +69,7 @@ local function cases_of(chosen, given)
 end
 
 -- This same command; the launcher has set what it needs in the environment.
-local function hyla(...) return { "luajit", tree.root .. "/lua/hyla/cli.lua", "bench", ... } end
+local function hyla(...) return { "luajit", tree.command, "bench", ... } end
 
 -- A workload measured in a process of its own.
 local function apart(name, words)
@@ -118,7 +118,7 @@ end
 -- Runs one form of a peer beside ours.
 local function beside(ours, case, one, given, folder)
   local form = { form = one.form, library = one.library }
-  local peer = process.start({ peers.python(given.folder), ("%s/bench/peers/%s.py"):format(tree.root, one.script),
+  local peer = process.start({ peers.python(given.folder), "-B", ("%s/bench/peers/%s.py"):format(tree.root, one.script),
                                folder, one.form, tostring(case.threads) }, true)
   local ok, why = pcall(function()
     form.versions = peer:hear()

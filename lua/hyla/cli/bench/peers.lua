@@ -1,5 +1,6 @@
 --- The peers' Python: where it is, how it is made, and what it has.
 -- @module hyla.cli.bench.peers
+local folders = require "hyla.folders"
 local lfs = require "lfs"
 local tree = require "hyla.cli.tree"
 
@@ -11,13 +12,15 @@ local function quote(word) return "'" .. word:gsub("'", "'\\''") .. "'" end
 
 --- The folder of the virtual environment.
 -- @tparam[opt] string given what the command line says; then HYLA_PEERS, then the user's cache
--- @treturn string
+-- @treturn string; an error where none of them says
 function peers.folder(given)
   local named = given or os.getenv "HYLA_PEERS"
   if named and named ~= "" then return named end
-  local cache = os.getenv "XDG_CACHE_HOME"
-  if not cache or cache == "" then cache = (os.getenv "HOME" or "") .. "/.cache" end
-  return cache .. "/hyla/peers"
+  local cache = folders.cache()
+  if not cache then
+    error("bench: no folder for peers: neither HYLA_PEERS, XDG_CACHE_HOME nor HOME is set, nor --peers-dir given", 0)
+  end
+  return cache .. "/peers"
 end
 
 local function requirements(torch)

@@ -2,7 +2,7 @@
 -- and copies of it are not always.
 -- @module hyla.data.speech.places
 local lfs = require "lfs"
-local folders = require "hyla.data.folders"
+local folders = require "hyla.folders"
 
 local places = {}
 

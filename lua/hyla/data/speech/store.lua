@@ -10,7 +10,7 @@ local buffer = require "hyla.buffer"
 local crypto = require "hyla.lib.crypto"
 local engine = require "hyla.ffi"
 local files = require "hyla.data.files"
-local folders = require "hyla.data.folders"
+local folders = require "hyla.folders"
 local zlib = require "hyla.lib.zlib"
 
 local store = {}
