@@ -13,13 +13,22 @@ local function complain(message)
   io.stderr:write("hyla: ", message, "\n")
 end
 
+-- What people may be told of; the rest is for the shells' completion.
+local function visible(run)
+  local known = names.keys(run)
+  for i = #known, 1, -1 do
+    if known[i] == "complete" then table.remove(known, i) end
+  end
+  return known
+end
+
 -- The usage line of what was asked, so that a wrong word shows the right ones.
 local function refuse(parser, run, words, message)
   local command = words[1] or ""
   if run[command] then
     return 2, ("%s\n%s"):format(message, ("see: hyla %s --help"):format(command))
   end
-  local known = names.keys(run)
+  local known = visible(run)
   if command:sub(1, 1) ~= "-" then message = ("unknown command '%s'"):format(command) end
   return 2, ("%s%s\nthe commands are: %s\n%s"):format(message, names.hint(command, known), table.concat(known, ", "),
                                                     parser:get_usage())

@@ -1,7 +1,8 @@
 --- The engine as Lua sees it: the declarations of hyla.h, the shared library, and its failures as errors.
 --
 -- hyla.h is read, never copied. It lies beside this file in an installation and in engine/ of a source tree. The
--- library is the one that HYLA_LIB names, or build/libhyla.so of the source tree, or the system's.
+-- library is the one that HYLA_LIB names, or build/libhyla.so of the source tree, or one where Lua looks for C modules
+-- (an installation has it in lib/lua/5.1), or the system's.
 -- @module hyla.ffi
 require "hyla.compiler"
 local ffi = require "ffi"
@@ -47,7 +48,7 @@ local function load_library()
   local named = os.getenv "HYLA_LIB"
   if named and named ~= "" then return ffi.load(named) end
   local built = here .. "../../build/libhyla.so"
-  return ffi.load(exists(built) and built or "hyla")
+  return ffi.load(exists(built) and built or package.searchpath("libhyla", package.cpath) or "hyla")
 end
 
 ffi.cdef(declarations(read_header()))

@@ -4,9 +4,9 @@
 -- by define("name", ...), modules whose header does not name them. The modules of the language come first; the rest of
 -- the house is below "Parts inside".
 -- @module hyla.reference
+local folders = require "hyla.folders"
 local lfs = require "lfs"
 local stdlib = require "posix.stdlib"
-local tree = require "hyla.cli.tree"
 
 local reference = {}
 
@@ -92,7 +92,7 @@ local function write(path, text)
 end
 
 local function prepare(folder)
-  each_source(tree.root .. "/lua/hyla", "hyla.", function(path, name)
+  each_source(folders.modules, "hyla.", function(path, name)
     if name == "hyla.init" then name = "hyla" end
     write(("%s/%s.lua"):format(folder, name), reference.prepared(read(path), name))
   end)

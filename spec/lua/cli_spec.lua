@@ -11,7 +11,7 @@ describe("the command", function()
   it("tells its version and its usage", function()
     local r = run "./hyla --version"
     assert.equal(0, r.code)
-    assert.matches("^hyla %d+%.%d+%.%d+\n$", r.out)
+    assert.matches("^hyla %d+%.%d+%.%d+\n%w+ kernels, OpenBLAS %d+%.%d+%S* %(%w+%), LuaJIT [^\n]+\n$", r.out)
     r = run "./hyla --help"
     assert.equal(0, r.code)
     for _, command in ipairs { "run", "resume", "list", "check", "data", "bench", "test", "setup" } do
@@ -27,7 +27,7 @@ describe("the command", function()
     assert.equal(2, r.code)
     assert.equal("", r.out)
     assert.matches("unknown command 'rnu'; did you mean 'run'?", r.err, 1, true)
-    assert.matches("bench, check, data, docs, help, list, new, profile, report, resume, run, runs, show, test", r.err)
+    assert.matches("the commands are: bench, check, completion, data, .*, resume, run, .*test\n", r.err)
     for _, words in ipairs { "run", "resume", "run x --treads 2", "run x --threads 0", "--frobnicate", "-e" } do
       assert.equal(2, run("./hyla " .. words).code, words)
     end
@@ -93,6 +93,12 @@ describe("the command", function()
     r = run(("PATH=%s /bin/sh ./hyla list"):format(folder))
     assert.equal(1, r.code)
     assert.matches("run ./hyla setup", r.err)
+  end)
+
+  it("names the package of a Lua module that is not installed", function()
+    local r = run "LUA_PATH=/nowhere LUA_CPATH=/nowhere ./hyla list"
+    local words = "hyla: the Lua module 'argparse' is not installed (Debian package lua-argparse)\n"
+    assert.same({ code = 1, out = "", err = words }, r)
   end)
 
   it("works through a symbolic link, from anywhere", function()

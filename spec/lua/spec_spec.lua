@@ -292,8 +292,8 @@ describe("a folder of one's own", function()
   it("has its own specs run, of several files, and says so where there are none", function()
     -- A tree without specs, as an installation is.
     local installed = shell.folder()
-    run(("cp -r hyla lua engine %s; mkdir %s/build; ln -s %s %s/build/libhyla.so"):format(installed, installed,
-      os.getenv "HYLA_LIB", installed))
+    run(("cp -r hyla lua engine recipes datasets %s; mkdir %s/build; ln -s %s %s/build/libhyla.so"):format(installed,
+      installed, os.getenv "HYLA_LIB", installed))
     local r = run(("cd %s; %s/hyla test"):format(folder, installed))
     assert.same({ 1, "hyla: test: no folder 'spec' here, and no specs named; `hyla new recipe NAME` writes a recipe "
       .. "with its spec\n" }, { r.code, r.err })

@@ -26,13 +26,26 @@ function failure.handler(problem)
   return { problem = problem, frames = user_frames(3) }
 end
 
+-- Debian packages of the Lua modules that Hyla loads.
+local packages = {
+  argparse = "lua-argparse", busted = "lua-busted", cjson = "lua-cjson", lfs = "lua-filesystem", posix = "lua-posix",
+  yaml = "lua-yaml",
+}
+
+-- For a module that is not installed, the package to install in the place of every path that was tried.
+local function missing_module(message)
+  local module = message:match "module '([%w.]+)' not found:"
+  local package = module and packages[module:match "^%w+"]
+  return package and ("the Lua module '%s' is not installed (Debian package %s)"):format(module, package) or message
+end
+
 --- The words of a handled error, followed by the user's frames when there are several, so that they tell the way.
 -- With HYLA_TRACEBACK in the environment frames are always told.
 -- @tparam table handled from `handler`
 -- @treturn string
 function failure.text(handled)
   if failure.code(handled) == 130 then return "interrupted" end
-  local text = require "hyla.site".explained(tostring(handled.problem))
+  local text = require "hyla.site".explained(missing_module(tostring(handled.problem)))
   if #handled.frames > (os.getenv "HYLA_TRACEBACK" and 0 or 1) then
     text = text .. "\n" .. table.concat(handled.frames, "\n")
   end

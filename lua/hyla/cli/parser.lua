@@ -1,11 +1,10 @@
 --- The parser of the command line: every group declares its commands to it.
 -- @module hyla.cli.parser
-local failure = require "hyla.cli.failure"
 
 -- A group declares its commands to the parser and says what runs each: { [command] = function(arguments) }.
 local groups = {
   "hyla.cli.recipes", "hyla.cli.runs", "hyla.cli.check", "hyla.cli.profile", "hyla.cli.data", "hyla.cli.bench",
-  "hyla.cli.test", "hyla.cli.new", "hyla.cli.report", "hyla.cli.docs",
+  "hyla.cli.test", "hyla.cli.new", "hyla.cli.report", "hyla.cli.docs", "hyla.cli.shell",
 }
 
 local overview = [[
@@ -24,7 +23,7 @@ return function()
   local parser = require "argparse" ("hyla", "Differentiates through training: learns hyperparameters by gradient.")
   parser:epilog(overview):help_max_width(100):command_target "command"
   parser:flag "--version":description "Show the version and exit."
-    :action(function() io.stdout:write("hyla ", failure.version(), "\n") os.exit(0) end)
+    :action(function() io.stdout:write(require "hyla.cli.version"()) os.exit(0) end)
   parser:command "help":summary "Show how to use a command.":add_help(false)
     :argument "about":args "?":description "a command"
   local run = {}

@@ -111,7 +111,7 @@ local function recipe_text(recipe, width)
     add(lines, { "problems:" })
     add(lines, text.wrap(table.concat(problems, ", "), width, 2))
   end
-  if recipe.path then add(lines, { "in " .. recipe.path }) end
+  if recipe.path then add(lines, text.wrap("in " .. recipe.path, width, 2)) end
   return lines
 end
 

@@ -118,8 +118,9 @@ end
 -- Runs one form of a peer beside ours.
 local function beside(ours, case, one, given, folder)
   local form = { form = one.form, library = one.library }
-  local peer = process.start({ peers.python(given.folder), "-B", ("%s/bench/peers/%s.py"):format(tree.root, one.script),
-                               folder, one.form, tostring(case.threads) }, true)
+  local peer = process.start({ "env", "PYTHONDONTWRITEBYTECODE=1", peers.python(given.folder),
+                               ("%s/bench/peers/%s.py"):format(tree.root, one.script), folder, one.form,
+                               tostring(case.threads) }, true)
   local ok, why = pcall(function()
     form.versions = peer:hear()
     form.versions.ready = nil
