@@ -291,6 +291,16 @@ describe("a run", function()
     fails("diverged at step 5 of 20", run, "step")  -- each multiplies the distance by -4e8: past 3.4e38 at the 5th
   end)
 
+  it("goes on with the copy of its recipe where the recipe is gone", function()
+    local path, out = new_recipe(), new_folder()
+    run_with_signal(path, out, "SIGKILL", 5)
+    local whole = outcome_of(start(path))
+    os.remove(path)
+    assert.same(whole, outcome_of(session.resume(out, silent)))
+    os.remove(out .. "/recipe.lua")
+    fails("its recipe cannot be loaded", session.resume, out, silent)
+  end)
+
   it("does not resume with a recipe whose options are others", function()
     local path, out = new_recipe(), new_folder()
     start(path, nil, out):close()

@@ -200,6 +200,7 @@ describe("several runs", function()
     assert.matches("nothing: no such folder", r.err)
     shell.run(("mkdir -p %s/runs && cp -r %s %s/runs/it"):format(folder, list[1], folder))
     assert.matches("^run +runs/it\n", hyla "show it".out)   -- by its name in runs/
+    assert.equal(0, hyla("resume it").code)
     assert.equal(1, hyla("runs it gone").code)
     runs.write(folder .. "/runs/it/config.yaml", "recipe: [")
     r = hyla "runs"

@@ -56,7 +56,8 @@ local function resume(a)
   local profile = traced(a)
   if profile and profile.message then return 2, profile.message end
   set_threads(a.threads)
-  return require "hyla.run".resume { out = a.dir, json = a.json, quiet = a.quiet, profile = profile }
+  local out = require "hyla.run.folder".find(a.dir)
+  return require "hyla.run".resume { out = out, json = a.json, quiet = a.quiet, profile = profile }
 end
 
 local function list()
@@ -87,7 +88,7 @@ return function(parser)
   output_flags(command)
 
   command = parser:command "resume":summary "Go on with a run that was cut short, to the same result."
-  command:argument "dir":description "the folder of that run"
+  command:argument "dir":argname "RUN":description "its folder, or its name in runs/"
   output_flags(command)
 
   parser:command "list":summary "List the recipes."

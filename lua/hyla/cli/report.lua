@@ -13,8 +13,10 @@ end
 local function report(a)
   local problem = problem_of(a)
   if problem then return 2, problem end
-  if a.live then return require "hyla.report.live".serve(a.runs[1], a.port) end
-  return require "hyla.report.make".all(a.runs, { out = a.out, figures = a.figures, format = a.format,
+  local paths = {}
+  for i, word in ipairs(a.runs) do paths[i] = require "hyla.run.folder".find(word) end
+  if a.live then return require "hyla.report.live".serve(paths[1], a.port) end
+  return require "hyla.report.make".all(paths, { out = a.out, figures = a.figures, format = a.format,
     tensorboard = a.tensorboard })
 end
 
@@ -30,7 +32,7 @@ end
 return function(parser)
   local command = parser:command "report"
     :summary "Make a page of one run, or of several side by side; pictures for a paper; files for TensorBoard."
-  command:argument "runs":args "+":argname "RUN":description "the folder of a run"
+  command:argument "runs":args "+":argname "RUN":description "its folder, or its name in runs/"
   command:option "--out":argname "FILE.html"
     :description "Where the page goes: by default report.html, of one run in its folder, of several here."
   command:option "--figures":argname "DIR":description "Write each picture of the page there, for a paper; no page."

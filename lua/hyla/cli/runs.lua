@@ -9,14 +9,6 @@ local function say(text) io.stdout:write(text) end
 
 local function table_of(...) return require "hyla.report".table(...) end
 
--- The folder that a word means: a path, or a name below runs/.
-local function find(word)
-  for _, path in ipairs { word, folder.HOME .. "/" .. word } do
-    if folder.is(path) then return path end
-  end
-  return word
-end
-
 -- All runs at some paths, in order of their beginning; what could not be read is told.
 local function opened(paths)
   local list, wrong = {}, {}
@@ -70,10 +62,10 @@ end
 local function runs(a)
   local words = a.runs
   if #words == 0 then return list_home(folder.HOME) end
-  local first = find(words[1])
+  local first = folder.find(words[1])
   if #words == 1 and not folder.is(first) and #folder.list(first) > 0 then return list_home(first) end
   local paths = {}
-  for i, word in ipairs(words) do paths[i] = find(word) end
+  for i, word in ipairs(words) do paths[i] = folder.find(word) end
   local list, wrong = opened(paths)
   if #wrong > 0 then return 1, table.concat(wrong, "\n") end
   compare(list)
@@ -95,7 +87,7 @@ local function files_text(entry)
 end
 
 local function show(a)
-  local kept, message = folder.open(find(a.run))
+  local kept, message = folder.open(folder.find(a.run))
   if not kept then return 1, message end
   local config, status = kept.config, kept.status
   local function line(name, text) if text then say(("%-10s %s\n"):format(name, text)) end end

@@ -79,6 +79,16 @@ end
 -- @tparam string path
 function folder.is(path) return lfs.attributes(path .. "/" .. folder.STATUS, "mode") == "file" end
 
+--- The folder that a user's word means: a path, or a name in runs/.
+-- @tparam string word
+-- @treturn string a path; the word itself where neither holds a run
+function folder.find(word)
+  for _, path in ipairs { word, folder.HOME .. "/" .. word } do
+    if folder.is(path) then return path end
+  end
+  return word
+end
+
 --- The runs in a folder, by name.
 -- @tparam string home
 -- @treturn {string,...} their paths; none where there is no such folder

@@ -84,6 +84,17 @@ local function expect_kernels(record, out)
   end
 end
 
+-- The recipe of a record, or the copy of it that the run keeps.
+local function recipe_of(record, out, display)
+  local recipe, message = recipes.try_load(record.recipe)
+  if recipe then return recipe end
+  display.progress:say(("hyla: %s\ngoing on with %s/%s"):format(message, out, files.RECIPE))
+  recipe, message = recipes.try_load(("%s/%s"):format(out, files.RECIPE))
+  if not recipe then error(("%s: its recipe cannot be loaded: %s"):format(out, message), 0) end
+  recipe.name = record.config.recipe
+  return recipe
+end
+
 --- Goes on with the run that a folder holds.
 -- @tparam string out
 -- @tparam table display as for session.start
@@ -92,10 +103,8 @@ function session.resume(out, display)
   local folder, record, troubles = store.resume(out)
   for _, words in ipairs(troubles) do display.progress:say("hyla: " .. words) end
   expect_kernels(record, out)
-  local recipe, message = recipes.try_load(record.recipe)
-  if not recipe then error(("%s: its recipe cannot be loaded: %s"):format(out, message), 0) end
-  local o
-  o, message = settings.resolve(recipe.declared, record.options)
+  local recipe = recipe_of(record, out, display)
+  local o, message = settings.resolve(recipe.declared, record.options)
   if not o then error(("%s: its options do not fit the recipe any more: %s"):format(out, message), 0) end
   record.options = o
   if checksum(recipe.text) ~= record.checksum then
