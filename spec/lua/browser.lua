@@ -16,7 +16,8 @@ local function command()
   end
 end
 
-browser.there = command() ~= nil
+local program = command()
+browser.there = program ~= nil
 
 --- Starts it, with one page. An error where it does not answer.
 function browser.start()
@@ -34,7 +35,7 @@ function browser.start()
     unistd.dup2(30, 3)
     unistd.dup2(31, 4)
     for fd = 5, 63 do unistd.close(fd) end
-    unistd.execp(command(), { "--headless=new", "--no-sandbox", "--disable-gpu", "--remote-debugging-pipe",
+    unistd.execp(program, { "--headless=new", "--no-sandbox", "--disable-gpu", "--remote-debugging-pipe",
       "--user-data-dir=" .. self.folder, "--no-first-run", "--disable-extensions", "--disable-component-update",
       "--disable-background-networking", "--disable-dev-shm-usage", "about:blank" })
     unistd._exit(127)

@@ -29,8 +29,8 @@ local function read(name, given)
     site.fail("recipe: charts: expected names of letters, digits, '.', '_' and '-', got %s", tostring(name))
   end
   local one = options.read(("recipe: charts: '%s'"):format(name), given, fields)
-  if #one.stacked + #one.left + #one.right == 0 then
-    site.fail("recipe: charts: '%s': expected figures in stacked, left or right", name)
+  if #one.stacked + #one.left == 0 then
+    site.fail("recipe: charts: '%s': expected figures in stacked or left", name)
   end
   one.kind = "curves"
   return one

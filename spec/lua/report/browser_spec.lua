@@ -54,7 +54,7 @@ describe("a page in a browser", function()
 
   setup(function() if browser.there then page = browser.start() end end)
   teardown(function() if page then page:stop() end end)
-  after_each(made.runs.clean)
+  after_each(made.clean)
 
   local function it_in_browser(what, work)
     it(what, function()

@@ -4,7 +4,7 @@ local shell = dofile "spec/lua/shell.lua"
 local signal = require "posix.signal"
 local socket = require "socket"
 
-after_each(made.runs.clean)
+after_each(made.clean)
 
 -- Sends a request as it stands; its answer whole.
 local function ask(live, request)

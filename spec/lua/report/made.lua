@@ -11,6 +11,18 @@ local yaml = require "hyla.yaml"
 
 local made = { runs = runs }
 
+local children = {}   -- of made.live, which end with the spec
+
+--- To be called after each spec.
+function made.clean()
+  for child in pairs(children) do
+    signal.kill(child, signal.SIGKILL)
+    wait.wait(child)
+  end
+  children = {}
+  runs.clean()
+end
+
 local function csv(text) return '"' .. text:gsub('"', '""') .. '"' end
 
 --- Metrics of a stage as lines of metrics.csv: figures is name -> function(iteration) -> number.
@@ -112,6 +124,7 @@ function made.live(path)
     unistd._exit(127)
   end
   unistd.close(to)
+  children[child] = true
   local line = unistd.read(from, 4096)
   live.url = line:match "^(http://%S+)"
   live.port = tonumber(live.url:match ":(%d+)/")
@@ -123,6 +136,7 @@ function made.live(path)
   function live.signal(number) signal.kill(child, number) end
   function live.wait()
     local _, _, code = wait.wait(child)
+    children[child] = nil
     unistd.close(from)
     return code
   end

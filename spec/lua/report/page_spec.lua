@@ -6,7 +6,7 @@ local report_runs = require "hyla.report.runs"
 local shell = dofile "spec/lua/shell.lua"
 local times = require "posix.sys.times"
 
-after_each(made.runs.clean)
+after_each(made.clean)
 
 local function page_of(...) return page.html(assert(report_runs.read { ... })) end
 
@@ -74,6 +74,10 @@ describe("the page of a run", function()
     local text = page_of(a, b)
     assert.is_truthy(text:find("The options are the same.", 1, true))
     for _, path in ipairs { a, b } do assert.is_truthy(text:find(path:match "[^/]+$", 1, true)) end
+    local other = made.runs.new_folder()
+    assert.equal(0, shell.run(("mkdir %s && cp -r %s %s/"):format(other, a, other)).code)
+    text = page_of(a, other .. "/" .. a:match "[^/]+$")                -- of one name, in two places
+    for _, path in ipairs { a, other } do assert.is_truthy(text:find(("<b>%s"):format(path), 1, true)) end
   end)
 
   it("gives stages that differ in numbers one colour where there are many", function()
@@ -176,7 +180,7 @@ describe("charts of a recipe", function()
   it("are refused where they do not fit, at the recipe's line", function()
     for words, charts in pairs {
       ["unknown option 'lines'"] = "{ a = { title = 'A', lines = {} } }", ["'title' is missing"] = "{ a = {} }",
-      ["expected figures in stacked, left or right"] = "{ a = { title = 'A' } }",
+      ["expected figures in stacked or left"] = "{ a = { title = 'A', right = { 'x' } } }",
       ["expected a list of names of figures"] = "{ a = { title = 'A', left = { 1 } } }",
       ["expected names of letters"] = "{ ['a/b'] = { title = 'A', left = { 'x' } } }",
       ["expected 'minutes'"] = "{ a = { title = 'A', left = { 'x' }, x = 'hours' } }",

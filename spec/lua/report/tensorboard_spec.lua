@@ -6,7 +6,7 @@ local report_runs = require "hyla.report.runs"
 local shell = dofile "spec/lua/shell.lua"
 local tensorboard = require "hyla.report.tensorboard"
 
-after_each(made.runs.clean)
+after_each(made.clean)
 
 local function hex(text) return (text:gsub(".", function(c) return ("%02x"):format(c:byte()) end)) end
 

@@ -148,7 +148,7 @@ function head.results(runs)
     for k = 2, #columns do line[#line + 1] = cell_of(one.row[columns[k]]) end
     cells[i] = line
   end
-  return '<section><h2>Results</h2><div class="card">' .. html.table(titles, cells, { numeric = right })
+  return '<section><h2>Results</h2><div class="card fit">' .. html.table(titles, cells, { numeric = right })
     .. "</div></section>"
 end
 
@@ -167,7 +167,7 @@ function head.single(runs)
     table.insert(columns, 1, "run")
     table.insert(numeric, 1, false)
   end
-  return '<section><h2>Plain training</h2><div class="card">' .. html.table(columns, rows, { numeric = numeric })
+  return '<section><h2>Plain training</h2><div class="card fit">' .. html.table(columns, rows, { numeric = numeric })
     .. "</div></section>"
 end
 

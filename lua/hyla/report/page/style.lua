@@ -55,6 +55,8 @@ td.aside { color: var(--soft); }
 code, pre { font: 13px/1.45 ui-monospace, monospace; overflow-wrap: anywhere; }
 pre { overflow-x: auto; margin: 8px 0 0; }
 .card { background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: 10px 14px; }
+.fit { width: fit-content; max-width: 100%; }
+.fit td:first-child { white-space: nowrap; }
 .images { display: grid; grid-template-columns: repeat(auto-fill, minmax(76px, 1fr)); gap: 12px 10px; margin: 0;
   padding: 0; list-style: none; }
 .images img { width: 100%; max-width: 96px; aspect-ratio: 1; image-rendering: pixelated; display: block;
