@@ -20,6 +20,7 @@ end
 -- @tparam function finish function(interrupted) -> the result
 -- @return what finish gives
 function interrupt.guard(work, finish)
+  if C.hyla_interrupted() == 1 then error("interrupted", 0) end   -- before this began: its caller is to end
   local ok, problem = pcall(work)
   local interrupted = not ok and C.hyla_interrupted() == 1
   if not ok and not interrupted then error(problem, 0) end

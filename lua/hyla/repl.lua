@@ -89,26 +89,26 @@ function Session:execute(chunk, skipped)
   C.hyla_interrupt_clear()
   if not results[1] then
     self.write(failure.text(results[2]) .. self:hint(results[2].problem) .. "\n")
-    return false
+    return failure.code(results[2]) == 130 and "interrupted" or "failed"
   end
   if results[2 + skipped] ~= nil then self.env._ = results[2 + skipped] end
   for i = 2 + skipped, results.n do
     -- A value's own tostring may fail.
     local shown, words = pcall(show, results[i])
     self.write(tostring(words) .. "\n")
-    if not shown then return false end
+    if not shown then return "failed" end
   end
-  return true
+  return "done"
 end
 
 --- Takes a line. It is kept until it makes a chunk with those before it, and then run.
 -- @tparam string line
--- @treturn string "more" when the chunk is not complete, "done", or "failed" (words were written)
+-- @treturn string "more" when the chunk is not complete, "done", or "failed" or "interrupted" (words were written)
 function Session:feed(line)
   local lines = self.pending and self.pending .. "\n" .. line or line
   self.pending = nil
   local chunk, detail = compile(lines)
-  if chunk then return self:execute(chunk, detail) and "done" or "failed" end
+  if chunk then return self:execute(chunk, detail) end
   if detail == true then
     self.pending = lines
     return "more"
@@ -162,12 +162,17 @@ local function converse(hyla)
   end
 end
 
--- From a pipe or a file: no prompt, no editing. Returns the exit code: 1 when any chunk failed.
+-- From a pipe or a file: no prompt, no editing. Returns the exit code: 1 when any chunk failed, 130 after Ctrl-C.
 local function consume(hyla)
+  local C = require "hyla.ffi".C
   local session = repl.session(hyla, write)
   local code = 0
   for line in io.lines() do
-    if session:feed(line) == "failed" then code = 1 end
+    C.hyla_interrupt_on_sigint(1)                      -- while a chunk runs; waiting for input, Ctrl-C ends the process
+    local outcome = session:feed(line)
+    C.hyla_interrupt_on_sigint(0)
+    if outcome == "interrupted" then return 130 end
+    if outcome == "failed" then code = 1 end
   end
   if session.pending then
     write "prompt: the input ended inside a chunk\n"

@@ -1,6 +1,8 @@
 -- The prompt, at a pseudo-terminal as a person would sit there, and in a pipe.
 local shell = dofile "spec/lua/shell.lua"
 local terminal = dofile "spec/lua/terminal.lua"
+local times = require "posix.sys.times"
+local unistd = require "posix.unistd"
 
 describe("the prompt at a terminal", function()
   local state, t
@@ -134,6 +136,114 @@ describe("the prompt at a terminal", function()
   end)
 end)
 
+describe("an outer loop at the prompt", function()
+  it("keeps its series and its best at Ctrl-C, and goes on", function()
+    local state = shell.folder()
+    local t = terminal.open("./hyla", { XDG_STATE_HOME = state, TERM = "xterm", LC_ALL = "C.UTF-8" }, 60)
+    local function type_in(line)
+      t:send(line .. "\r")
+      t:expect "hyla> "
+    end
+    t:expect "hyla> "
+    type_in "w, c = weight('w', { 4 }, ones), hyper('c', { init = 1 })"
+    type_in "p = problem { inner = ((w - c) ^ 2):sum(), outer = w:sum() ^ 2, \z
+             train = gd { rate = 0.01, steps = 400 }, improve = adam { rate = 1e-3, steps = 1e6 } }"
+    t:send "print 'going' run = p:optimise()\r"
+    t:expect "hyper-iteration "
+    for _ = 1, 3 do                                    -- the loop's progress, rewritten
+      t:expect "\r"
+    end
+    t:send "\3"
+    t:expect "hyla> "
+    t:send "run.stopped, #run.series > 3, run.best.response <= run.series[1].response\r"
+    t:expect '"interrupted"\r\ntrue\r\ntrue\r\nhyla> '
+    type_in "n = #run.series run.steps = run.iterations run:go_on(5)"
+    t:send "run.stopped, #run.series >= n + 5, p:lambda().c < 1\r"
+    t:expect '"steps"\r\ntrue\r\ntrue\r\n'
+    t:send "while true do p:optimise { steps = 10 } end\r"
+    t:expect "hyper-iteration "
+    t:send "\3"
+    t:expect "interrupted\r\nhyla> "
+    t:close()
+    shell.remove(state)
+  end)
+end)
+
+describe("the prompt at another terminal", function()
+  local state
+
+  before_each(function() state = shell.folder() end)
+  after_each(function() shell.remove(state) end)
+
+  it("fits 40 columns", function()
+    local t = terminal.open("./hyla", { XDG_STATE_HOME = state, TERM = "xterm", LC_ALL = "C.UTF-8" }, 40)
+    t:expect "hyla> "
+    for _, line in ipairs {
+      "p = hyla.load 'quickstart':build { steps = 4, examples = 20 }", "p", "p:trajectory()", "p:states()",
+      "p:weights().W", "plot(p:trajectory())", "p:optimise { steps = 2 }", "_.series", "help(p)", "help()",
+      "help 'hyper_cleaning'",
+    } do
+      t:send(line .. "\r")
+      t:expect "\n"
+      local from = t.from
+      t:expect "hyla> "
+      for said in t.heard:sub(from):gmatch "[^\r\n]+" do
+        local fits = #said <= 40 or not said:match "^%s*(.*)":find " "
+        assert.is_true(fits, line .. ": " .. said)
+      end
+    end
+    t:close()
+  end)
+
+  local locales = {
+    ["no UTF-8 locale"] = { LC_ALL = "C" }, ["a locale that is not there"] = { LC_ALL = "xx_YY.UTF-8" },
+    ["no locale at all"] = { LC_ALL = false, LANG = false, LC_CTYPE = false },
+    ["a terminal that nobody knows"] = { LC_ALL = "C", TERM = "no-such-terminal" },
+    ["no TERM"] = { LC_ALL = "C", TERM = false }, ["a dumb terminal"] = { LC_ALL = "C", TERM = "dumb" },
+  }
+  for words, env in pairs(locales) do
+    it("takes letters and completes with " .. words, function()
+      if env.TERM == nil then env.TERM = "xterm" end
+      env.XDG_STATE_HOME = state
+      local t = terminal.open("./hyla", env)
+      t:expect "hyla> "
+      t:send "#'h\195\169'\r"
+      t:expect "3\r\n"
+      t:send "hyla.matm\t == matmul\r"
+      t:expect "true\r\n"
+      t:send "plot { 1, 2, 3 }\r"
+      t:expect "***"
+      t:expect "hyla> "
+      t:send "\4"
+      assert.equal(0, t:finish())
+      assert.is_nil(t.heard:gsub("\195\169", ""):find "[\128-\255]")
+    end)
+  end
+
+  it("says that what is typed is not kept where it cannot be", function()
+    shell.write(state .. "/hyla", "a file in the way")
+    local t = terminal.open("./hyla", { XDG_STATE_HOME = state, TERM = "xterm", LC_ALL = "C.UTF-8" })
+    t:expect "What is typed is not kept: "
+    t:expect "hyla> "
+    t:send "1 + 1\r"
+    t:expect "2\r\n"
+    t:close()
+  end)
+
+  it("is there within 50 ms", function()
+    if os.getenv "HYLA_CHECK_LEAKS" then pending "not with sanitizers" end
+    -- Of the processor's time, which other work on the machine does not lengthen.
+    local function spent()
+      local t = times.times()
+      return (t.tms_cutime + t.tms_cstime) / unistd.sysconf(unistd._SC_CLK_TCK)
+    end
+    local n, before = 10, spent()
+    for _ = 1, n do os.execute "echo | ./hyla" end
+    local each = (spent() - before) / n
+    assert.is_true(each < 0.05, ("%.0f ms"):format(each * 1e3))
+  end)
+end)
+
 describe("the prompt in a pipe", function()
   local function feed(text)
     return shell.run("printf %s " .. shell.quote(text) .. " | ./hyla")
@@ -175,6 +285,20 @@ describe("the prompt in a pipe", function()
     local r = feed "error 'bad'\n1 + 1\n"
     assert.equal(1, r.code)
     assert.equal("prompt:1: bad\n2\n", r.out)
+  end)
+
+  it("ends at Ctrl-C with code 130", function()
+    local folder = shell.folder()
+    shell.write(folder .. "/chunks", "print 'going' io.stdout:flush() while true do end\nprint 'not reached'\n")
+    shell.write(folder .. "/start", "#!/bin/sh\nexec ./hyla < " .. folder .. "/chunks\n")
+    shell.run("chmod +x " .. folder .. "/start")
+    local t = terminal.open(folder .. "/start", {})
+    t:expect "going\r\n"
+    t:send "\3"
+    t:expect "interrupted\r\n"
+    assert.equal(130, t:finish())
+    assert.is_nil(t.heard:find "not reached")
+    shell.remove(folder)
   end)
 
   it("reports an end inside a chunk", function()

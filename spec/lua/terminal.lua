@@ -1,4 +1,5 @@
 -- For specs of the prompt: a program at a pseudo-terminal, which types to it and waits for what it says.
+local ffi = require "ffi"
 local fcntl = require "posix.fcntl"
 local poll = require "posix.poll"
 local signal = require "posix.signal"
@@ -6,6 +7,9 @@ local stdlib = require "posix.stdlib"
 local unistd = require "posix.unistd"
 local wait = require "posix.sys.wait"
 
+require "hyla.lib.terminal"   -- which declares ioctl
+
+local SET_WINDOW_SIZE = 0x5414   -- Linux: TIOCSWINSZ
 local patience = 20   -- seconds; sanitizers and a busy machine are slow
 
 local Terminal = {}
@@ -13,8 +17,9 @@ Terminal.__index = Terminal
 
 --- Starts a program whose controlling terminal is a new pseudo-terminal, so that Ctrl-C reaches it.
 -- @tparam string path
--- @tparam table env variables to set
-local function open(path, env)
+-- @tparam table env variables to set; false for one that is not to be there
+-- @tparam[opt=80] number columns of the terminal
+local function open(path, env, columns)
   local master = assert(fcntl.open("/dev/ptmx", fcntl.O_RDWR + fcntl.O_NOCTTY))
   assert(stdlib.grantpt(master))
   assert(stdlib.unlockpt(master))
@@ -24,7 +29,9 @@ local function open(path, env)
     unistd.setpid "s"
     local slave = fcntl.open(name, fcntl.O_RDWR)
     for fd = 0, 2 do unistd.dup2(slave, fd) end
-    for key, value in pairs(env) do stdlib.setenv(key, value) end
+    ffi.C.ioctl(0, SET_WINDOW_SIZE, ffi.cast("void *", ffi.new("hyla_winsize", 24, columns or 80, 0, 0)))
+    stdlib.setenv("COLUMNS", nil)
+    for key, value in pairs(env) do stdlib.setenv(key, value or nil) end
     unistd.exec(path, {})
     unistd._exit(127)
   end

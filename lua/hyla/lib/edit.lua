@@ -54,9 +54,11 @@ local function entry_function(C, complete)
   end
 end
 
--- Letters beyond ASCII need a locale that has them; the environment's, or the one every system brings.
+-- Letters beyond ASCII need a locale that has them; the environment's, or, where it names none or one that is not
+-- there, the one every system brings.
 local function know_letters()
-  if os.setlocale("", "ctype") == "C" then os.setlocale("C.UTF-8", "ctype") end
+  local set = os.setlocale("", "ctype")
+  if not set or set == "C" or set == "POSIX" then os.setlocale("C.UTF-8", "ctype") end
 end
 
 --- Opens the terminal's editor; there is one a process.

@@ -102,7 +102,7 @@ function show.line(t)
   local head = ("%s[%s] "):format(t.dtype, table.concat(t.shape, ", "))
   if not t:is_finite() then return head .. "with NaN or infinity" end
   t = t.dtype == "int32" and t:to "float64" or t
-  local low, high = number.short(t:min():item()), number.short(t:max():item())
+  local low, high = number.short(t:min():item(), 3), number.short(t:max():item(), 3)
   return head .. (low == high and "all " .. low or low .. " to " .. high)
 end
 
