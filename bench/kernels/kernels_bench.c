@@ -166,6 +166,7 @@ int main(int count, char **word) {
   static const int64_t shapes[][3] = {{64, 784, 10}, {312, 784, 10}, {5000, 784, 10}, {64, 784, 1},  {64, 784, 20},
                                       {64, 784, 32}, {5000, 784, 1}, {500, 20, 1},    {500, 20, 10}, {50, 1024, 10}};
   if (count > 1) wanted = word[1];
+  if (hy_blas_open()) return 1;
   printf("variant %s, float32, one thread\n", hy_kernel_variant());
   for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) products(shapes[i][0], shapes[i][1], shapes[i][2]);
   general(50, 2000, 64);

@@ -73,7 +73,8 @@ int64_t hy_kernel_panel_columns(int dtype);
 void hy_kernel_pack_panels(int64_t k, int64_t n, void *panels, const void *b, int64_t ldb, bool turned, int dtype);
 void hy_kernel_panels_product(int64_t m, int64_t n, int64_t k, void *y, int64_t ldy, const void *a, int64_t lda,
                               bool turned, const void *panels, int dtype);
-/* The general product, c[m, n] = op(a) op(b), by BLAS on one thread; row-major, ld in elements. */
+/* The general product, c[m, n] = op(a) op(b), by BLAS on one thread; row-major, ld in elements. Opened before, once. */
+int hy_blas_open(void);
 void hy_kernel_gemm(bool ta, bool tb, int64_t m, int64_t n, int64_t k, void *c, int64_t ldc, const void *a, int64_t lda,
                     const void *b, int64_t ldb, int dtype);
 

@@ -253,6 +253,7 @@ static int lower_tiles(hy_plan *p, hy_ref r, hy_view x, bool tx, hy_view y, bool
   int status = make_gemm_operand(p, r, &x);
   if (!status) status = make_gemm_operand(p, r, &y);
   if (!status && s->rank == 2) return hy_lower_panels(p, r, &x, tx, &y, ty);
+  if (!status) status = hy_blas_open();
   hy_item *it = status ? NULL : hy_item_new(p, run_tiles, "matmul", s, HY_TILES);
   if (!it) return status ? status : HYLA_ENOMEM;
   int64_t m = s->dim[s->rank - 2], n = s->dim[s->rank - 1], k = x.dim[tx ? x.rank - 2 : x.rank - 1];

@@ -64,6 +64,7 @@ static void run_rows_gram(int64_t n, int64_t k, int64_t m, int dtype) {
 }
 
 static void run_gemm(int dtype) {
+  check(!hy_blas_open(), "OpenBLAS is there");
   const bool ta = below(2), tb = below(2);
   const int64_t m = below(12), n = below(12), k = below(12);
   const int64_t lda = (ta ? m : k) + 1 + below(3), ldb = (tb ? k : n) + 1 + below(3), ldc = n + 1 + below(3);
