@@ -1,6 +1,8 @@
 -- For specs of pages: Chromium without a window, driven through a pair of pipes by its DevTools protocol.
 local cjson = require "cjson"
+local fcntl = require "posix.fcntl"
 local signal = require "posix.signal"
+local stdlib = require "posix.stdlib"
 local unistd = require "posix.unistd"
 local wait = require "posix.sys.wait"
 local poll = require "posix.poll"
@@ -27,7 +29,7 @@ function browser.start()
   self.pid = unistd.fork()
   if self.pid == 0 then
     local a, b = unistd.dup(from_us), unistd.dup(to_us)                 -- out of the way of 3 and 4
-    local none = require "posix.fcntl".open("/dev/null", require "posix.fcntl".O_RDWR)
+    local none = fcntl.open("/dev/null", fcntl.O_RDWR)
     unistd.dup2(none, 1)
     unistd.dup2(none, 2)
     unistd.dup2(a, 30)
@@ -35,6 +37,7 @@ function browser.start()
     unistd.dup2(30, 3)
     unistd.dup2(31, 4)
     for fd = 5, 63 do unistd.close(fd) end
+    stdlib.setenv("LD_PRELOAD", nil)                                    -- a sanitizer's, which is not for it
     unistd.execp(program, { "--headless=new", "--no-sandbox", "--disable-gpu", "--remote-debugging-pipe",
       "--user-data-dir=" .. self.folder, "--no-first-run", "--disable-extensions", "--disable-component-update",
       "--disable-background-networking", "--disable-dev-shm-usage", "about:blank" })

@@ -1,5 +1,5 @@
 --- The page of a run that goes on, served at an address of this machine alone. The page asks for news every two
--- seconds; the server ends when the run has ended and the page knows it.
+-- seconds, or more seldom where making it takes long; the server ends when the run has ended and the page knows it.
 -- @module hyla.report.live
 local lfs = require "lfs"
 local socket = require "socket"
@@ -33,11 +33,12 @@ local script = [[
     });
   }
   function ask() {
+    var asked = Date.now();
     fetch("main?" + version, { cache: "no-store" }).then(function (answer) {
       version = answer.headers.get("X-Version");
       var ended = answer.headers.get("X-Status") !== "running";
       return (answer.status === 200 ? answer.text().then(put) : Promise.resolve()).then(function () {
-        if (!ended) { setTimeout(ask, 2000); }
+        if (!ended) { setTimeout(ask, Math.max(2000, 20 * (Date.now() - asked))); }
       });
     }).catch(function () {
       document.title = "(no longer live) " + document.title;

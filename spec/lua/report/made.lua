@@ -120,6 +120,7 @@ function made.live(path)
   local child = unistd.fork()
   if child == 0 then
     unistd.dup2(to, 1)
+    unistd.dup2(assert(fcntl.open("/dev/null", fcntl.O_WRONLY)), 2)
     unistd.execp("./hyla", { [0] = "hyla", "report", path, "--live" })
     unistd._exit(127)
   end

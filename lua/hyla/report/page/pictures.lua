@@ -137,7 +137,7 @@ local function strongest(rows, names)
     return a[2] < b[2] or a[2] == b[2] and a[3] < b[3]
   end)
   for i = 1, math.min(3, #pairs_of) do
-    words[i] = ("%s and %s %s"):format(pairs_of[i][2], pairs_of[i][3], figure.shown(pairs_of[i][1]))
+    words[i] = ("%s and %s (%s)"):format(pairs_of[i][2], pairs_of[i][3], figure.shown(pairs_of[i][1]))
   end
   return #words > 0 and "Strongest: " .. table.concat(words, "; ") .. "." or ""
 end
