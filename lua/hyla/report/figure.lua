@@ -103,7 +103,7 @@ local function behind(one)
   end
   local rows, every, all = rows_of(one)
   local note = every > 1 and ("<p>Every %d of %d rows; metrics.csv has all.</p>"):format(every, all) or ""
-  return ("<details><summary>Figures</summary>%s%s</details>"):format(note,
+  return ("<details><summary>Table</summary>%s%s</details>"):format(note,
     html.table(columns, rows, { numeric = numeric, class = "figures" }))
 end
 

@@ -143,7 +143,7 @@ function head.results(runs)
     if by_source then
       local label = #runs == 1 and one.run and "this run" or one.label
       line[2] = { markup = (one.run and #runs > 1 and chip(one.run) or "") .. escape(label),
-        class = not one.run and "aside" }
+        class = one.run and "run" or "run aside" }
     end
     for k = 2, #columns do line[#line + 1] = cell_of(one.row[columns[k]]) end
     cells[i] = line
@@ -160,7 +160,7 @@ function head.single(runs)
   if #list == 0 then return "" end
   for i, one in ipairs(list) do
     rows[i] = { one.stage, one.figure, figure.shown(one.value) }
-    if #runs > 1 then table.insert(rows[i], 1, { markup = chip(one.run) .. escape(one.run.label) }) end
+    if #runs > 1 then table.insert(rows[i], 1, { markup = chip(one.run) .. escape(one.run.label), class = "run" }) end
   end
   local columns, numeric = { "stage", "figure", "at the end" }, { false, false, true }
   if #runs > 1 then

@@ -123,7 +123,7 @@ local function numbers_behind(rows, names)
     for k, x in ipairs(rows[i]) do line[k + 1] = figure.shown(x) end
     lines[i] = line
   end
-  return "<details><summary>Figures</summary>" .. html.table(columns, lines, { numeric = numeric }) .. "</details>"
+  return "<details><summary>Table</summary>" .. html.table(columns, lines, { numeric = numeric }) .. "</details>"
 end
 
 -- The strongest pairs, for those who do not see the picture.

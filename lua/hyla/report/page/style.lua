@@ -56,7 +56,7 @@ code, pre { font: 13px/1.45 ui-monospace, monospace; overflow-wrap: anywhere; }
 pre { overflow-x: auto; margin: 8px 0 0; }
 .card { background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: 10px 14px; }
 .fit { width: fit-content; max-width: 100%; }
-.fit td:first-child { white-space: nowrap; }
+.fit td:first-child, .run { white-space: nowrap; }
 .images { display: grid; grid-template-columns: repeat(auto-fill, minmax(76px, 1fr)); gap: 12px 10px; margin: 0;
   padding: 0; list-style: none; }
 .images img { width: 100%; max-width: 96px; aspect-ratio: 1; image-rendering: pixelated; display: block;
@@ -66,5 +66,6 @@ pre { overflow-x: auto; margin: 8px 0 0; }
 .images .hit { border: 2px solid var(--good); } .images .miss { border: 2px solid var(--bad); }
 .wide { grid-column: 1 / -1; }
 .names { columns: 2; }
+@media (max-width: 480px) { svg.chart[data-left] text { font-size: 13px; } }
 @media print { body { background: none; } figure { break-inside: avoid; } }
 ]]
