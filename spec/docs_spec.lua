@@ -59,15 +59,36 @@ local function run_stages(block)
   return run
 end
 
--- A session at the prompt, one that ends well.
-local function run_prompt(block, folder)
-  local lines = {}
-  for line in block.text:gmatch "[^\n]+" do lines[#lines + 1] = line:match "^hyla> (.*)$" end
+-- Lines that were promised, each in its place among those that came; "..." stands for anything.
+local function pattern_of(line)
+  return (line:gsub("[%^%$%(%)%%%[%]%*%+%-%?]", "%%%0"):gsub("%.%.%.", "\0"):gsub("%.", "%%."):gsub("%z", "[^\n]*"))
+end
+
+local function expect_output(promised, came, where)
+  local at = 0
+  for line in promised:gmatch "[^\n]+" do
+    local first, last = came:find(pattern_of(line), at + 1)
+    assert.truthy(first, ("%s: no line like '%s' in:\n%s"):format(where, line, came))
+    at = last
+  end
+end
+
+-- A session at the prompt, one that ends well; it goes on with those before it on its page.
+local function run_prompt(block, folder, before)
+  local lines, promised = {}, {}
+  for line in block.text:gmatch "[^\n]+" do
+    local typed = line:match "^hyla> (.*)$"
+    if typed then lines[#lines + 1] = typed elseif line:sub(1, 1) ~= "$" then promised[#promised + 1] = line end
+  end
   assert.is_true(#lines > 0, "a block without a language is a session of hyla>")
-  shell.write(folder .. "/session", table.concat(lines, "\n") .. "\n")
-  local ran = shell.run(("cd %s; %s/hyla <session"):format(folder, tree))
-  assert.equal(0, ran.code, ran.err)
+  local own = table.concat(lines, "\n") .. "\n"
+  before.session = before.session or ""
+  shell.write(folder .. "/session", before.session .. "print '---- this session'\n" .. own)
+  before.session = before.session .. own
+  local ran = shell.run(("cd %s; COLUMNS=80 %s/hyla <session"):format(folder, tree))
+  assert.equal(0, ran.code, ran.out .. ran.err)
   assert.equal("", ran.err)
+  expect_output(table.concat(promised, "\n"), ran.out:match "\n?%-%-%-%- this session\n(.*)$", "line " .. block.line)
 end
 
 -- A run's configuration, or the descriptor of a data set.
@@ -84,7 +105,7 @@ local function read_yaml(block, folder)
   assert.truthy(ran.out:find(name, 1, true), ran.out)
 end
 
-local function read_block(first, block, path, folder)
+local function read_block(first, block, path, folder, sessions)
   if block.language == "lua" and block.text:match "^run = " then
     assert.is_true(#run_stages(block).rows > 0)
   elseif block.language == "lua" then
@@ -94,7 +115,7 @@ local function read_block(first, block, path, folder)
   elseif block.language == "yaml" then
     read_yaml(block, folder)
   elseif block.language == "" then
-    run_prompt(block, folder)
+    run_prompt(block, folder, sessions)
   elseif block.language ~= "text" then
     error(("a block of an unknown language, '%s'"):format(block.language), 0)
   end
@@ -104,12 +125,13 @@ for _, path in ipairs { "README.md", unpack(markdown "docs") } do
   if path ~= "docs/tutorial.md" and path ~= "docs/troubleshooting.md" then
     describe(path, function()
       local folder, first
+      local sessions = {}
       setup(function() folder = shell.folder() end)
       teardown(function() shell.remove(folder) end)
       for _, block in ipairs(pages.blocks(path)) do
         if block.language == "lua" then first = first or block end
         local begins = first
-        it(("line %d holds"):format(block.line), function() read_block(begins, block, path, folder) end)
+        it(("line %d holds"):format(block.line), function() read_block(begins, block, path, folder, sessions) end)
       end
     end)
   end
@@ -125,20 +147,6 @@ end)
 
 -- ---- pages that are done ----
 
--- Lines that were promised, each in its place among those that came; "..." stands for anything.
-local function pattern_of(line)
-  return (line:gsub("[%^%$%(%)%%%[%]%*%+%-%?]", "%%%0"):gsub("%.%.%.", "\0"):gsub("%.", "%%."):gsub("%z", "[^\n]*"))
-end
-
-local function expect_output(promised, came, where)
-  local at = 0
-  for line in promised:gmatch "[^\n]+" do
-    local first, last = came:find(pattern_of(line), at + 1)
-    assert.truthy(first, ("%s: no line like '%s' in:\n%s"):format(where, line, came))
-    at = last
-  end
-end
-
 local function write_file(folder, name, text)
   local above = name:match "^(.*)/"
   if above then shell.run(("mkdir -p %s/%s"):format(folder, above)) end
@@ -150,6 +158,7 @@ local function do_page(path)
   local outside = ("cd %s/work; unset HYLA_DATASETS; PATH=%s:$PATH; set -e\n"):format(folder, tree)
   shell.run(("mkdir %s/work"):format(folder))
   local first, ran
+  local sessions = {}
   for _, block in ipairs(pages.blocks(path)) do
     local where, name = ("%s:%d"):format(path, block.line), block.text:match "^[-#]+ (%S+%.%l+)\n"
     if name then
@@ -172,7 +181,7 @@ local function do_page(path)
     elseif block.language == "text" then
       expect_output(block.text, ran.out .. "\n" .. ran.err, where)
     elseif block.language == "" then
-      run_prompt(block, folder .. "/work")
+      run_prompt(block, folder .. "/work", sessions)
     else
       error(("%s: what becomes of this block? a file begins with its name"):format(where), 0)
     end
