@@ -11,7 +11,7 @@ local live = {}
 
 local HOST = "127.0.0.1"
 local LARGEST, LONGEST = 16384, 30   -- bytes of a request; seconds until it is there
-local LAST_CALL = 10                 -- seconds after the run's end, in which the page can learn of it
+local LAST_CALL = 20                 -- seconds after the run's end, in which the page can learn of it
 
 local script = [[
 <script>
@@ -38,7 +38,7 @@ local script = [[
       version = answer.headers.get("X-Version");
       var ended = answer.headers.get("X-Status") !== "running";
       return (answer.status === 200 ? answer.text().then(put) : Promise.resolve()).then(function () {
-        if (!ended) { setTimeout(ask, Math.max(2000, 20 * (Date.now() - asked))); }
+        if (!ended) { setTimeout(ask, Math.max(2000, Math.min(10000, 20 * (Date.now() - asked)))); }
       });
     }).catch(function () {
       document.title = "(no longer live) " + document.title;
