@@ -9,6 +9,10 @@ local failure = require "hyla.cli.failure"
 local names = require "hyla.names"
 local parser_of_all = require "hyla.cli.parser"
 
+-- A command runs most of its Lua a few times over, and compiling that takes longer than it saves: LuaJIT begins after
+-- this many rounds of a loop, not after 56. Loops over data have many more.
+require("jit.opt").start "hotloop=1000"
+
 local function complain(message)
   io.stderr:write("hyla: ", message, "\n")
 end

@@ -15,11 +15,11 @@
 local ffi = require "ffi"
 local assemble = require "hyla.assemble"
 local auto = require "hyla.auto"
-local checks = require "hyla.check"
 local cost = require "hyla.cost"
 local dynamics = require "hyla.dynamics"
 local engine = require "hyla.ffi"
 local hoag = require "hyla.hoag"
+local implicit = require "hyla.implicit"
 local improver = require "hyla.improver"
 local lambda = require "hyla.lambda"
 local layout = require "hyla.layout"
@@ -396,7 +396,7 @@ end
 -- @tparam[opt] table given
 -- @treturn table report; tostring is readable
 function methods:check(given)
-  local result = checks.check(self, given)
+  local result = require("hyla.check").check(self, given)   -- seldom asked for: loaded then
   return result
 end
 
@@ -413,11 +413,17 @@ function methods:cost()
   return cost.of(handle)
 end
 
--- save_weights and apply; estimate; report, carried and carry; trajectory and optimise.
-for _, module in ipairs {
-  require "hyla.weights", require "hyla.estimate", require "hyla.implicit", require "hyla.explore",
+-- report, carried and carry.
+for name, work in pairs(implicit.methods) do methods[name] = work end
+
+-- Methods that are seldom asked for: their modules are loaded when one is first called.
+local function weights() return require "hyla.weights" end
+local function estimate() return require "hyla.estimate" end
+local function explore() return require "hyla.explore" end
+for name, module in pairs {
+  save_weights = weights, apply = weights, estimate = estimate, trajectory = explore, optimise = explore,
 } do
-  for name, work in pairs(module.methods) do methods[name] = work end
+  methods[name] = function(...) return module().methods[name](...) end
 end
 
 -- ---- fields that are computed ----

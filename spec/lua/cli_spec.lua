@@ -53,6 +53,17 @@ describe("the command", function()
     assert.same({ code = 0, out = "function\tone\ttwo\n", err = "" }, r)
   end)
 
+  it("leaves short loops to the interpreter and loads no module that nobody asks for", function()
+    local traces = "require \"jit.util\".traceinfo(1) ~= nil"
+    local line = "local s = 0 for i = 1, %d do s = s + i end print(%s)"
+    assert.equal("false\n", run(("./hyla -e '%s'"):format(line:format(300, traces))).out)
+    assert.equal("true\n", run(("./hyla -e '%s'"):format(line:format(1e5, traces))).out)
+    local seldom = { "hyla.check", "hyla.estimate", "hyla.weights", "hyla.explore", "hyla.data", "cjson" }
+    local code = ('for _, name in ipairs { "%s" } do print(package.loaded[name] ~= nil) end'):format(
+      table.concat(seldom, '", "'))
+    assert.equal(("false\n"):rep(#seldom), run(("./hyla -e '%s'"):format(code)).out)
+  end)
+
   it("runs a script with its arguments, and passes its exit code on", function()
     shell.write(folder .. "/a.lua", "print(select('#', ...), arg[0], type(require 'hyla'))")
     local r = run("./hyla " .. folder .. "/a.lua x y")
