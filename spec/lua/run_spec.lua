@@ -291,6 +291,24 @@ describe("a run", function()
     fails("diverged at step 5 of 20", run, "step")  -- each multiplies the distance by -4e8: past 3.4e38 at the 5th
   end)
 
+  it("loses nothing to Ctrl-C where checkpoints would have taken too much of the time", function()
+    local path, out = new_recipe(), new_folder()
+    assert.equal(130, (runs.in_process(path, out, [[
+      local session, marks = require "hyla.run.session", 0
+      local mark = session.mark
+      require("hyla.run.pace").share.checkpoints = 1e-9
+      function session.mark(...)
+        mark(...)
+        marks = marks + 1
+        if marks == 6 then signal.kill(unistd.getpid(), signal.SIGINT) end
+      end
+    ]])))
+    local kept, value = store.resume(out)
+    kept:close()
+    assert.equal(4, value.state.running.state.iteration)        -- marked first: the beginning, and the plain stage
+    assert.same(outcome_of(start(path)), outcome_of(session.resume(out, silent)))
+  end)
+
   it("goes on with the copy of its recipe where the recipe is gone", function()
     local path, out = new_recipe(), new_folder()
     run_with_signal(path, out, "SIGKILL", 5)
@@ -306,6 +324,25 @@ describe("a run", function()
     start(path, nil, out):close()
     write(path, (RECIPE:gsub("hyper_steps", "updates")))
     fails("its options do not fit the recipe any more", session.resume, out, silent)
+  end)
+end)
+
+describe("the pace of checkpoints", function()
+  it("is one at once, and then such that they keep to their share of the time", function()
+    local pace, clock, now, written = require "hyla.run.pace", progress.clock, 100, 0
+    finally(function() progress.clock = clock end)
+    function progress.clock() return now end
+    local checkpoints = pace.new "checkpoints"
+    local function try(later, forced)
+      now = now + later
+      return checkpoints:write(function() now, written = now + 1, written + 1 end, forced)
+    end
+    assert.is_true(try(0))
+    assert.is_false(try(1 / pace.share.checkpoints - 0.01))
+    assert.is_true(try(0.02))
+    assert.is_true(try(0, true))
+    assert.is_false(try(0))
+    assert.equal(3, written)
   end)
 end)
 

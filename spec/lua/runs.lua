@@ -74,24 +74,34 @@ function runs.start(path, overrides, out)
   return made
 end
 
---- Runs a recipe in a process of its own, which gets a signal after its n-th checkpoint.
+--- Runs a recipe in a process of its own, which gets a signal after its n-th checkpoint, each being written.
 -- @treturn number exit code
 -- @treturn string what it wrote
 function runs.with_signal(path, out, signal, n)
-  local script = runs.new_folder()
-  assert(lfs.mkdir(script))
-  runs.write(script .. "/child.lua", ([[
-package.path = %q
+  return runs.in_process(path, out, ([[
 require("hyla.run.pace").share.checkpoints = math.huge
-local store, signal, unistd = require "hyla.run.store", require "posix.signal", require "posix.unistd"
-local save, saves = store.save, 0
+local store, saves = require "hyla.run.store", 0
+local save = store.save
 function store.save(...)
   save(...)
   saves = saves + 1
   if saves == %d then signal.kill(unistd.getpid(), signal.%s) end
 end
+]]):format(n, signal))
+end
+
+--- Runs a recipe in a process of its own, after some Lua that has signal and unistd.
+-- @treturn number exit code
+-- @treturn string what it wrote
+function runs.in_process(path, out, code)
+  local script = runs.new_folder()
+  assert(lfs.mkdir(script))
+  runs.write(script .. "/child.lua", ([[
+package.path = %q
+local signal, unistd = require "posix.signal", require "posix.unistd"
+%s
 os.exit(require("hyla.run").main { words = { %q }, out = %q, json = true })
-]]):format(package.path, n, signal, path, out))
+]]):format(package.path, code, path, out))
   local pipe = assert(io.popen(("luajit %s/child.lua 2>&1; echo code $?"):format(script)))
   local text = pipe:read("*a")
   pipe:close()

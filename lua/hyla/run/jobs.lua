@@ -54,9 +54,10 @@ end
 local states = { [0] = "done", [130] = "interrupted" }
 
 -- What a process that has ended has left: in its folder, or else as it told on its standard output.
-local function finish(job, how, code)
+local function finish(job, how, code, stopped)
   job.process, job.seconds = nil, progress.clock() - job.began
   job.state = how == "exited" and states[code] or "failed"
+  if stopped and how == "killed" then job.state = "interrupted" end       -- before it listened to signals
   local told = json.decode(take(job.stdout):match "([^\n]*)\n$" or "")
   job.told = job.out and folder.open(job.out) or type(told) == "table" and told or {}
   local err = take(job.stderr):gsub("\n+$", "")
@@ -77,13 +78,13 @@ local function each_running(list, act)
   end
 end
 
--- Ends those that have ended; how many still run.
-local function look(list, display)
+-- Ends those that have ended, after a signal to all where they are stopped; how many still run.
+local function look(list, display, stopped)
   local count = 0
   each_running(list, function(job)
     local child, how, code = wait.wait(job.process, wait.WNOHANG)
     if child == job.process then
-      finish(job, how, code)
+      finish(job, how, code, stopped)
       display.progress:say(("%s: %s after %s"):format(title(job), job.state, progress.span(job.seconds)))
     else
       count = count + 1
@@ -100,7 +101,7 @@ end
 local function run_all(list, asked, display, threads)
   local begun, stopped = 0, false
   while true do
-    local running = look(list, display)
+    local running = look(list, display, stopped)
     if C.hyla_interrupted() == 1 then
       C.hyla_interrupt_clear()
       pass_on(list, stopped and signal.SIGKILL or signal.SIGTERM)
@@ -174,7 +175,7 @@ function jobs.run(runs, asked, display)
   local ok, message = pcall(run_all, list, asked, display, threads)
   if not ok then
     pass_on(list, signal.SIGTERM)
-    repeat time.nanosleep(LOOK) until look(list, display) == 0
+    repeat time.nanosleep(LOOK) until look(list, display, true) == 0
   end
   C.hyla_interrupt_on_sigint(0)
   C.hyla_interrupt_clear()
