@@ -1,5 +1,6 @@
 # Takes away what the last `cmake --install` of this build folder laid down: its files, then those folders that it
 # made, where nothing of anybody else's is in them. DESTDIR means what it meant to the installation.
+cmake_policy(VERSION 3.18)
 set(manifest "${CMAKE_BINARY_DIR}/install_manifest.txt")
 set(notes "${CMAKE_BINARY_DIR}/install_folders.txt")
 if(NOT EXISTS "${manifest}" OR NOT EXISTS "${notes}")

@@ -20,6 +20,9 @@ describe("the command", function()
     r = run "./hyla help run"
     assert.equal(0, r.code)
     assert.matches("%-%-threads N", r.out)
+    assert.matches("Usage: hyla test", run "./hyla help test".out)
+    r = run "./hyla help rnu"
+    assert.same({ code = 2, out = "", err = "hyla: unknown command 'rnu'; did you mean 'run'?\n" }, r)
   end)
 
   it("answers wrong words with the right ones and code 2", function()

@@ -24,12 +24,13 @@ describe("the manual page", function()
     end
     assert.is_true(count > 10, page)
     for section in page:gmatch "\n%.SS hyla (%l+)\n" do
-      local help = run("./hyla help " .. section).out
-      for option in help:gmatch "\n +(%-%-[%l-]+)" do
-        assert.truthy(text:find(option, 1, true), section .. " " .. option)
-      end
-      for description in help:gmatch "\n {3}%S+ {2,}([^\n]+)" do
-        assert.truthy(text:find(words(description), 1, true), section .. ": " .. description)
+      local elements = section ~= "help" and run("./hyla help " .. section).out:match "\n%u%l+:\n.*" or ""
+      for line in elements:gmatch "\n(   [^\n]+)" do         -- a label, and from column 26 on what it is
+        local label, told = line:sub(4, 25):match "^(%S.-)%s*$", line:sub(26)
+        if line:sub(25, 25) ~= " " then label, told = line:sub(4), "" end
+        label = label and "\n\\fB" .. label:gsub("%-", "\\-") .. "\\fR\n"
+        if label and told ~= "" then assert.truthy(page:find(label, 1, true), line) end
+        assert.truthy(text:find(words(told), 1, true), line)
       end
     end
   end)
@@ -37,7 +38,7 @@ describe("the manual page", function()
   it("has every variable of Hyla's", function()
     local own = { HYLA_CHECK_LEAKS = true, HYLA_UPDATE_GOLDEN = true }   -- set by Hyla's own tools
     for name in run [[grep -rhoE '(getenv|variable) *\(?"HYLA_[A-Z_]+' lua engine]].out:gmatch '"([A-Z_]+)' do
-      if not own[name] then assert.truthy(page:find(name, 1, true), name) end
+      if not own[name] then assert.truthy(page:find("\\fB" .. name .. "\\fR\n", 1, true), name) end
     end
   end)
 end)

@@ -11,6 +11,6 @@ end
 return function(parser)
   local command = parser:command "data":summary "List, fetch and check data sets: list, get NAME, check NAME."
   command:handle_options(false)
-  command:argument "words":args "*"
+  command:argument "words":args "*":argname "list|get NAME|check NAME":description "what to do; NAME is of a data set"
   return { data = run }
 end

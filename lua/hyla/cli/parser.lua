@@ -1,5 +1,6 @@
 --- The parser of the command line: every group declares its commands to it.
 -- @module hyla.cli.parser
+local names = require "hyla.names"
 
 -- A group declares its commands to the parser and says what runs each: { [command] = function(arguments) }.
 local groups = {
@@ -31,8 +32,13 @@ return function()
     for command, action in pairs(require(group)(parser)) do run[command] = action end
   end
   function run.help(arguments)
-    local shown = arguments.about and { arguments.about, "--help" } or { "--help" }
-    parser:parse(shown)   -- prints and exits
+    local about, known = arguments.about, {}
+    for _, command in ipairs(parser._commands) do known[command._name] = command end
+    if about and not known[about] then
+      return 2, ("unknown command '%s'%s"):format(about, names.hint(about, names.keys(run)))
+    end
+    io.stdout:write((known[about] or parser):get_help(), "\n")
+    return 0
   end
   return parser, run
 end

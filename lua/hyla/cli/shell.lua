@@ -30,7 +30,7 @@ return function(parser)
    bash   source <(./hyla completion bash)
    zsh    source <(./hyla completion zsh)      after compinit
    fish   ./hyla completion fish | source]]
-  command:argument "shell":choices { "bash", "zsh", "fish" }
+  command:argument "shell":choices { "bash", "zsh", "fish" }:description "the shell"
 
   command = parser:command "complete":hidden(true):summary "Print what may come next on a command line."
   command:handle_options(false)

@@ -114,6 +114,6 @@ return function(parser)
   local command = parser:command "test"
     :summary "Run the specs here, or those of the paths given (options are busted's, and --update-golden)."
   command:handle_options(false)
-  command:argument "words":args "*"
+  command:argument "words":args "*":argname "PATH|OPTION":description "files or folders of specs; options of busted"
   return { test = run }
 end
