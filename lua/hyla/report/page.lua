@@ -6,6 +6,7 @@ local head = require "hyla.report.page.head"
 local html = require "hyla.report.html"
 local pictures = require "hyla.report.page.pictures"
 local script = require "hyla.report.page.script"
+local settings = require "hyla.report.page.settings"
 local style = require "hyla.report.page.style"
 
 local page = {}
@@ -59,7 +60,7 @@ end
 -- @treturn string
 function page.main(runs)
   return table.concat({ head.heading(runs, title_of(runs)), head.results(runs), drawn_sections(sections_of(runs)),
-    head.single(runs), head.configuration(runs) }, "\n")
+    head.single(runs), settings.markup(runs) }, "\n")
 end
 
 --- The page.

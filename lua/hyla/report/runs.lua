@@ -2,8 +2,7 @@
 -- @module hyla.report.runs
 local lfs = require "lfs"
 local folder = require "hyla.run.folder"
-local head = require "hyla.report.page.head"
-local number = require "hyla.number"
+local settings = require "hyla.report.page.settings"
 
 local runs = {}
 
@@ -16,26 +15,18 @@ local function read(path)
   return text
 end
 
-local function option_text(value)
-  if type(value) == "number" then return number.format(value) end
-  if type(value) ~= "table" then return tostring(value) end
-  local words = {}
-  for i, item in ipairs(value) do words[i] = option_text(item) end
-  return table.concat(words, ",")
-end
-
 -- What tells a run from the others: the options that differ where they are few, or else its folder.
 local function label_of(run, differing)
   local words = {}
   for i, name in ipairs(differing) do
-    words[i] = ("%s=%s"):format(name, option_text((run.config.options or {})[name]))
+    words[i] = ("%s=%s"):format(name, settings.text((run.config.options or {})[name]))
   end
   local text = table.concat(words, " ")
   return #text > 0 and #text <= SHORT and text or run.name
 end
 
 local function put_labels(list)
-  local differing, count = #list > 1 and head.differing(list) or {}, {}
+  local differing, count = #list > 1 and settings.differing(list) or {}, {}
   for i, run in ipairs(list) do
     run.number, run.label = i, label_of(run, differing)
     count[run.label] = (count[run.label] or 0) + 1

@@ -2,6 +2,7 @@
 local axis = require "hyla.report.axis"
 local chart = require "hyla.report.chart"
 local curves = require "hyla.report.curves"
+local declared = require "hyla.report.declared"
 local made = dofile "spec/lua/report/made.lua"
 local report_runs = require "hyla.report.runs"
 
@@ -47,7 +48,7 @@ describe("charts of a report", function()
 
   it("of a recipe's own have areas upon each other and two axes", function()
     local run = read(made.whole(4))[1]
-    local one = curves.declared(run, run.pictures[2], false)[1]
+    local one = declared.charts(run, run.pictures[2], false)[1]
     assert.equal("Discarded, learn", one.title)
     assert.same({ "hits", "misses", "valid accuracy" }, { one.layers[1].name, one.layers[2].name, one.layers[3].name })
     assert.same(one.layers[1].ys, one.layers[2].base)
@@ -63,7 +64,7 @@ describe("charts of a report", function()
       end)
     local run = read(made.run { metrics = text, charts = { t = { title = "T", x = "minutes", unit = "", stacked = {},
       left = { "accuracy" }, right = {} } } })[1]
-    local one = curves.declared(run, run.pictures[1], false)[1]
+    local one = declared.charts(run, run.pictures[1], false)[1]
     assert.equal(2, #one.layers)
     assert.same({ 0, 1 }, { one.layers[1].xs[1], one.layers[1].xs[601] })
     assert.same({ 0, 0.1 }, { one.layers[2].xs[1], one.layers[2].xs[61] })

@@ -1,7 +1,7 @@
 --- The recipe's own pictures on a page: charts it declares, images, matrices.
 -- @module hyla.report.page.pictures
 local chart = require "hyla.report.chart"
-local curves = require "hyla.report.curves"
+local declared = require "hyla.report.declared"
 local figure = require "hyla.report.figure"
 local html = require "hyla.report.html"
 local matrix = require "hyla.report.matrix"
@@ -35,7 +35,7 @@ function pictures.chart(one)
 end
 
 local function charts(list, run, about, named)
-  for _, one in ipairs(curves.declared(run, about, named)) do list[#list + 1] = pictures.chart(one) end
+  for _, one in ipairs(declared.charts(run, about, named)) do list[#list + 1] = pictures.chart(one) end
 end
 
 -- ---- images ----
