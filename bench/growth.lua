@@ -12,6 +12,7 @@ local lib = dofile(here .. "lib.lua")
 local C = require("hyla.ffi").C
 local method = require "hyla.method"
 
+local SPANS = 7                                        -- of as many steps as the longest training has, at each T
 local SECONDS = 0.25                                   -- that the repeats of a short measurement should take
 
 local function workload(name) return dofile(here .. name .. ".lua") end
@@ -45,16 +46,35 @@ local function spread(list)
   return math.max(unpack(list)) / math.min(unpack(list)) - 1
 end
 
+-- A problem of T steps, and what it holds beside what was there.
+local function of_steps(small, T)
+  local before = C.hyla_memory_current()
+  local p = small.problem(options(small, { steps = T }))
+  local stated, held = memory_of(p)
+  return { problem = "small", x = T, step_seconds = math.huge, stated_bytes = stated - before,
+           held_bytes = held - before }, p
+end
+
+-- All T take spans of as many steps, in turns, and as many of them: the least of a thousand short spans would be
+-- luckier than that of three long ones.
 function parts.steps(o, add)
-  local small, times, T = workload "small", {}, 100
+  local small, rows, problems, times, T = workload "small", {}, {}, {}, 100
   while T <= o.most_steps do
-    local p = small.problem(options(small, { steps = T }))
-    local stated, held = memory_of(p)
-    times[#times + 1] = hypergradient_seconds(p, o) / T
-    add { problem = "small", x = T, step_seconds = times[#times], stated_bytes = stated, held_bytes = held }
-    p = nil   -- luacheck: ignore 311 (its memory goes before the next one's comes)
-    collectgarbage()
+    rows[#rows + 1], problems[#problems + 1] = of_steps(small, T)
     T = T * 10
+  end
+  for _ = 1, math.max(o.repeats, SPANS) do
+    for i, row in ipairs(rows) do
+      local times_over = rows[#rows].x / row.x
+      local seconds = lib.time(function()
+        for _ = 1, times_over do problems[i]:hypergradient() end
+      end)
+      row.step_seconds = math.min(row.step_seconds, seconds / times_over / row.x)
+    end
+  end
+  for i, row in ipairs(rows) do
+    times[i] = row.step_seconds
+    add(row)
   end
   return { steps_spread = spread(times) }
 end
