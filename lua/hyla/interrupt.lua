@@ -4,6 +4,12 @@ local C = require("hyla.ffi").C
 
 local interrupt = {}
 
+--- Raises an error where Ctrl-C was pressed and the engine is asked to come back. For long loops in Lua: once compiled
+-- they pass by the prompt's hook.
+function interrupt.look()
+  if C.hyla_interrupted() == 1 then error("interrupted", 0) end
+end
+
 -- The prompt looks at the flag in a hook that raises an error wherever Lua is. It must not do so while results are put
 -- together, and sets in again after that: whoever called has time to keep them.
 local function unhooked(finish, ...)
@@ -20,7 +26,7 @@ end
 -- @tparam function finish function(interrupted) -> the result
 -- @return what finish gives
 function interrupt.guard(work, finish)
-  if C.hyla_interrupted() == 1 then error("interrupted", 0) end   -- before this began: its caller is to end
+  interrupt.look()                                     -- before this began: its caller is to end
   local ok, problem = pcall(work)
   local interrupted = not ok and C.hyla_interrupted() == 1
   if not ok and not interrupted then error(problem, 0) end

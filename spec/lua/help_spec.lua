@@ -22,6 +22,13 @@ describe("help covers", function()
 
   local types = known.types()
 
+  it("the prompt's own names", function()
+    for name in pairs(known.tools) do
+      has(help.text(name, 80), name .. "(")
+      has(help.text(require("hyla.repl").session(hyla, print).env[name], 80), name .. "(")
+    end
+  end)
+
   it("the objects of the language", function()
     for _, word in ipairs { "tensor", "expression", "problem", "training", "recipe", "set", "distribution", "data set",
                             "program" } do

@@ -86,6 +86,15 @@ describe("the prompt at a terminal", function()
     t:expect "10\r\ntrue\r\n"
   end)
 
+  it("interrupts data that is drawn, in compiled loops", function()
+    t:send "print 'going' d = hyla.data('digits', { n = 100000, seed = 77 })\r"
+    t:expect "going\r\n"
+    t:send "\3"
+    t:expect "interrupted\r\nhyla> "
+    t:send "d\r"
+    t:expect "nil\r\n"
+  end)
+
   it("completes names and fields", function()
     t:send "some_name = { inner_field = 99 }\r"
     t:expect "hyla> "

@@ -7,6 +7,7 @@ local ffi = require "ffi"
 local engine = require "hyla.ffi"
 local glyphs = require "hyla.data.glyphs"
 local raster = require "hyla.data.raster"
+local interrupt = require "hyla.interrupt"
 local tensor = require "hyla.tensor"
 
 local exp, sin, cos, pi, floor, min, max = math.exp, math.sin, math.cos, math.pi, math.floor, math.min, math.max
@@ -90,6 +91,7 @@ local function generate(n, seed, out)
   local picture, points = ffi.new("double[?]", area), ffi.new("double[?]", 2 * POINTS)
   local room = numbers()
   for i = 0, n - 1 do
+    interrupt.look()
     local u, g, grain = draw_numbers(room, seed, i)
     local digit = floor(10 * u[0])
     local ways = glyphs[digit]

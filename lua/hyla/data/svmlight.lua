@@ -9,6 +9,7 @@
 local ffi = require "ffi"
 local dataset = require "hyla.data.dataset"
 local engine = require "hyla.ffi"
+local interrupt = require "hyla.interrupt"
 local options = require "hyla.options"
 local site = require "hyla.site"
 local sources = require "hyla.data.sources"
@@ -92,6 +93,7 @@ end
 local function parse(text, path, o)
   local entries, line = { n = 0, width = 0, column = {}, value = {}, first = {}, label = {}, line = {} }, 0
   for words in (text:sub(-1) == "\n" and text or text .. "\n"):gmatch "(.-)\n" do
+    interrupt.look()
     line = line + 1
     local each = words:gsub("#.*$", ""):gmatch "%S+"
     local first = each()

@@ -9,6 +9,7 @@
 -- @module hyla.data.words
 local ffi = require "ffi"
 local engine = require "hyla.ffi"
+local interrupt = require "hyla.interrupt"
 local tensor = require "hyla.tensor"
 
 local exp, floor, log, min, max, sqrt = math.exp, math.floor, math.log, math.min, math.max, math.sqrt
@@ -87,6 +88,7 @@ local function generate(n, width, seed, x, y)
   local uniform, normal = tensor.zeros({ 3 + LONGEST }, "float64"), tensor.zeros({ 1 }, "float64")
   local count, value = ffi.new("int32_t[?]", width), ffi.new("double[?]", width)
   for i = 0, n - 1 do
+    interrupt.look()
     check(C.hyla_random_uniform(uniform, seed, STREAM + 2 * i, 0, 1))
     check(C.hyla_random_normal(normal, seed, STREAM + 2 * i + 1, 0, 1))
     y[i] = count_words(cumulative, width, elements(uniform), elements(normal)[0], count)

@@ -7,6 +7,7 @@
 local ffi = require "ffi"
 local lfs = require "lfs"
 local buffer = require "hyla.buffer"
+local interrupt = require "hyla.interrupt"
 local crypto = require "hyla.lib.crypto"
 local engine = require "hyla.ffi"
 local files = require "hyla.data.files"
@@ -45,6 +46,7 @@ end
 function store.identity(paths)
   local lines = {}
   for i, path in ipairs(paths) do
+    interrupt.look()
     local about = lfs.attributes(path)
     lines[i] = ("%s %s %s"):format(path, about and about.size or "-", about and about.modification or "-")
   end

@@ -7,6 +7,7 @@
 -- @module hyla.data.speech.syllables
 local ffi = require "ffi"
 local draws = require "hyla.data.speech.draws"
+local interrupt = require "hyla.interrupt"
 
 local exp, cos, pi, floor = math.exp, math.cos, math.pi, math.floor
 
@@ -150,6 +151,7 @@ function syllables.source(d, o)
   local list, states = {}, {}
   for phone = 1, #d.classes do states[phone] = d.classes[phone] == "silence" and 1 or STATES end
   for i = 0, o.n - 1 do
+    interrupt.look()
     local part, speaker = place_of(i, o.n)
     local name = "utterance " .. i
     list[i + 1] = { part = part, speaker = speaker, name = name, transcript = name,
