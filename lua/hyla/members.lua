@@ -22,10 +22,12 @@ end
 -- for help and completion.
 -- @tparam table class metatable of the objects
 -- @tparam table about what: "a problem", for messages; methods: name -> function; computed: name -> function(object);
---   optional: name -> true, fields that an object may hold or not
+--   optional: name -> true, fields that an object may hold or not; elsewhere: of methods that only pass a call on,
+--   name -> function() that gives the module whose `methods` do the work, where they are described
 -- @treturn table class
 function members.define(class, about)
   about.computed, about.optional = about.computed or {}, about.optional or {}
+  about.elsewhere = about.elsewhere or {}
   local methods, computed, optional = about.methods, about.computed, about.optional
   about.source = debug.getinfo(2, "S").source
   class.members, members.types[about.what:gsub("^an? ", "")] = about, about

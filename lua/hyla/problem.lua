@@ -420,9 +420,10 @@ for name, work in pairs(implicit.methods) do methods[name] = work end
 local function weights() return require "hyla.weights" end
 local function estimate() return require "hyla.estimate" end
 local function explore() return require "hyla.explore" end
-for name, module in pairs {
+local elsewhere = {
   save_weights = weights, apply = weights, estimate = estimate, trajectory = explore, optimise = explore,
-} do
+}
+for name, module in pairs(elsewhere) do
   methods[name] = function(...) return module().methods[name](...) end
 end
 
@@ -441,7 +442,7 @@ local computed = {
   adjoint_program = function(self) return programs.new(self, "step.vjp") end,
 }
 
-members.define(Problem, { what = "a problem", methods = methods, computed = computed })
+members.define(Problem, { what = "a problem", methods = methods, computed = computed, elsewhere = elsewhere })
 
 function Problem:__tostring() return problem_text(self, 80) end
 

@@ -55,16 +55,20 @@ function known.types()
   return list
 end
 
--- Where a function is found: "hyla.exp", or "problem:set", and the name alone.
+-- Where a function is found: "hyla.exp", or "problem:set", the name alone, and the function that does the work.
 local function place_of(f)
   for _, name in ipairs(known.public()) do
-    if rawget(hyla, name) == f then return "hyla." .. name, name end
+    if rawget(hyla, name) == f then return "hyla." .. name, name, f end
   end
   for word, about in pairs(known.types()) do
     for name, method in pairs(about.methods) do
-      if method == f then return word .. ":" .. name, name end
+      if method == f then
+        local module = (about.elsewhere or {})[name]
+        return word .. ":" .. name, name, module and module().methods[name] or f
+      end
     end
   end
+  return nil, nil, f
 end
 
 --- The entry of a name that is defined in a loop, or is no function.
@@ -82,8 +86,8 @@ end
 -- @treturn table|nil
 -- @treturn string|nil the name under which it is known: "hyla.exp", "problem:set"
 function known.entry_of(f)
-  local place, name = place_of(f)
-  local entry = doc.of_function(f) or name and known.entry_named(name)
+  local place, name, worker = place_of(f)
+  local entry = doc.of_function(worker) or name and known.entry_named(name)
   return entry, place or entry and entry.name
 end
 
