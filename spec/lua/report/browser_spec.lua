@@ -106,14 +106,11 @@ describe("a page in a browser", function()
   it_in_browser("is light or dark as the reader prefers, and fits a phone", function()
     local path = "file://" .. make.page(made.whole(20))
     local shades = {}
-    for _, scheme in ipairs { "light", "dark" } do
-      for _, width in ipairs { 360, 1400 } do
-        page:open(path, width, scheme)
-        assert.equal(width, page:eval "document.documentElement.scrollWidth" + (width == 1400 and page:eval
-          "window.innerWidth - document.documentElement.clientWidth" or 0))
-        assert.is_true(page:eval [[Array.from(document.querySelectorAll("main *")).every(function (one) {
-          return one.closest(".scroll, pre, details") || one.getBoundingClientRect().right <= window.innerWidth; })]])
-      end
+    for scheme, width in pairs { light = 360, dark = 1400 } do
+      page:open(path, width, scheme)
+      assert.is_true(page:eval [[document.documentElement.scrollWidth <= document.documentElement.clientWidth]])
+      assert.is_true(page:eval [[Array.from(document.querySelectorAll("main *")).every(function (one) {
+        return one.closest(".scroll, pre, details") || one.getBoundingClientRect().right <= window.innerWidth; })]])
       shades[scheme] = { page:eval "getComputedStyle(document.body).backgroundColor",
         page:eval [[getComputedStyle(document.querySelector("svg.chart path[style*='--s1']")).stroke]] }
       assert.same({}, page:troubles())

@@ -109,6 +109,13 @@ end)
 describe("hyla report", function()
   local function report(line) return shell.run("./hyla report " .. line) end
 
+  -- The command where the path has no gnuplot.
+  local function without_gnuplot(line)
+    local bin = made.runs.new_folder()
+    return shell.run(("mkdir %s && for t in dirname sh luajit; do ln -s $(command -v $t) %s; done; PATH=%s ./hyla %s")
+      :format(bin, bin, bin, line))
+  end
+
   it("writes the page into the run's folder, or where it is told", function()
     local path = made.whole(5)
     local r = report(path)
@@ -144,9 +151,7 @@ describe("hyla report", function()
       assert.is_truthy(r.err:find(words, 1, true), r.err)
     end
     local path = made.whole(3)
-    local hyla = require "lfs".currentdir() .. "/hyla"
-    local r = shell.run(("mkdir -p %s/bin && for t in dirname sh luajit env; do ln -sf $(command -v $t) %s/bin; done; "
-      .. "PATH=%s/bin %s report %s"):format(path, path, path, hyla, path))
+    local r = without_gnuplot("report " .. path)
     assert.equal(1, r.code)
     assert.is_truthy(r.err:find("gnuplot is not installed (Debian package gnuplot-nox)", 1, true), r.err)
     assert.equal(2, report(path .. " --port 1").code)
@@ -169,6 +174,9 @@ return hyla.recipe { about = "Charts", charts = { own = { title = "Own chart", l
     for _, words in ipairs { "Own chart, optimise", "<figcaption>a</figcaption>", '<span class="status done">' } do
       assert.is_truthy(text:find(words, 1, true), words)
     end
+    r = without_gnuplot(("run %s --out %s --quiet"):format(recipe, made.runs.new_folder()))
+    assert.equal(0, r.code)
+    assert.equal("hyla: no report.html: gnuplot is not installed (Debian package gnuplot-nox)\n", r.err)
   end)
 end)
 
