@@ -38,7 +38,7 @@ end
 
 -- A run of an older Hyla kept only checkpoints, results and series.
 local function old(path)
-  return lfs.attributes(path .. "/series.csv", "mode") == "file"
+  return not folder.is(path) and lfs.attributes(path .. "/" .. folder.SERIES, "mode") == "file"
     and ("%s: a run of an older version, which kept no metrics; its series are in series.csv"):format(path)
 end
 
