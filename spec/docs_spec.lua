@@ -32,11 +32,11 @@ local function run_lua(first, block, path)
   return chunk()
 end
 
--- A recipe's `run` alone: with problems whose names and hyperparameters such examples have.
+-- A recipe's `run` alone: with few trials, and with problems whose names and hyperparameters such examples have.
 local stages = [[
 local hyla = require "hyla"
 local function fit(o, hypers)
-  local train, valid = hyla.data("digits"):split({ 20, 20 }, 1)
+  local train, valid = hyla.data("digits", { n = 40 }):split({ 20, 20 }, 1)
   local W = hyla.weight("W", { train.width, 10 }, hyla.zeros)
   local rate, decay = hyla.hyper("rate", { init = 0.1 }), hyla.hyper("decay", { init = 1e-3 })
   local accuracy = hyla.accuracy(valid.x:matmul(W), valid.y)
@@ -52,7 +52,8 @@ return hyla.recipe { about = "stages", options = { seed = 1 }, problems = { fit 
 local function run_stages(block)
   local path = os.tmpname()
   os.rename(path, path .. ".lua")
-  shell.write(path .. ".lua", stages:format(block.text:gsub("%s+$", "")))
+  local few = block.text:gsub("%s+$", ""):gsub("trials = %d+", "trials = 3"):gsub("restarts = %d+", "restarts = 2")
+  shell.write(path .. ".lua", stages:format(few))
   local ok, run = pcall(spec.run, path .. ".lua")
   os.remove(path .. ".lua")
   assert(ok, run)

@@ -18,7 +18,9 @@ describe("the reference", function()
   end
 
   it("has a page of every module, with everything that is public", function()
-    local ran = shell.run("./hyla docs " .. folder .. "/made/here")
+    -- Into a folder that is there: an earlier reference is written anew.
+    local ran = shell.run(("mkdir -p %s/made/here; >%s/made/here/ldoc.css; ./hyla docs %s/made/here"):format(folder,
+      folder, folder))
     if ran.code == 1 and ran.err:find "LDoc, which is not installed" then
       pending "there is no ldoc here: apt-get install lua-ldoc"
       return
@@ -41,8 +43,7 @@ describe("the reference", function()
     for _, method in ipairs { "split", "train", "optimise", "hypergradient" } do
       assert.truthy(pages:find(('<a name = "%s">'):format(method), 1, true), method)
     end
-    -- An earlier reference is written anew, another folder is left alone.
-    assert.equal(0, shell.run("./hyla docs " .. folder .. "/made/here").code)
+    -- A folder of other things is left alone.
     ran = shell.run("./hyla docs " .. folder)
     assert.same({ 1, ("hyla: docs: %s exists and is no reference; name another folder\n"):format(folder) },
                 { ran.code, ran.err })

@@ -13,7 +13,7 @@ local function examples(n)
   return { absolute = 1.01 / n, why = ("one of %d examples between two classes"):format(n) }
 end
 
--- options; build: others for the check of the hypergradient; check: its own options; row: of the results, and figures
+-- options; build: others for the check of the hypergradient; rounding: of its methods; row: of the results, and figures
 -- it reaches; tolerance: of the series of all stages that learn.
 local recipes = {
   hyper_cleaning = {
@@ -24,7 +24,7 @@ local recipes = {
   },
   learned_schedule = {
     options = { train = 60, valid = 60, test = 60, hidden = 6, steps = 20, batch = 20, hyper_steps = 5 },
-    check = { rounding = 1e-7 },   -- momentum in fixed point rounds each step to 2^-48
+    rounding = 1e-7,   -- momentum in fixed point rounds each step to 2^-48
     row = "learned", figures = { response = { 1.965, tolerance = 0.002 } },
     tolerance = within(1e-4, { valid_accuracy = examples(60), test_accuracy = examples(60) }),
   },
@@ -64,7 +64,8 @@ local recipes = {
 describe("the recipe", function()
   for name, one in pairs(recipes) do
     it(name .. " has the right hypergradient", function()
-      assert.hypergradient(hyla.load(name):build(one.build or one.options), one.check)
+      assert.hypergradient(hyla.load(name):build(one.build or one.options),
+        { components = 16, directions = 4, rounding = one.rounding })
     end)
 
     it(name .. " reaches what it reached, by the same way", function()
