@@ -190,6 +190,14 @@ end)]]):format(arguments))
     assert.matches("columns: %[iteration%]", stored())          -- what is left out is no difference, but is stale
   end)
 
+  it("tells on which kernels values were recorded, where others run", function()
+    golden('"a", { 1 }', "--update-golden")
+    shell.write(folder .. "/" .. path, (stored():gsub("kernels: %w+", "kernels: abacus")))
+    local r = golden '"a", { 2 }'
+    assert.matches("\nrecorded with the kernels abacus, run with %w+: they sum in another order", r.out)
+    assert.equal(0, golden('"a", { 1 }').code)
+  end)
+
   it("names what is stale, new or of another length", function()
     golden('"a", { { iteration = 0, f = 1, g = 2 } }', "--update-golden")
     local r = golden '"a", { { iteration = 0, f = 1 } }'
