@@ -110,16 +110,16 @@ members.define(Recipe, {
 local function is_file(path) return lfs.attributes(path, "mode") == "file" end
 
 -- A word with a slash or ".lua" is a path. A name is looked for in the folders of recipes, and last, so that a stray
--- file hides nothing, in the current folder.
+-- file hides nothing, in the current folder; with `own` among Hyla's alone.
 -- Returns the file to open, what messages call it, and whether it is one of Hyla's own; nil when there is none.
-local function find(word)
+local function find(word, own)
   if word:find("/", 1, true) or word:find("%.lua$") then return word, word end
   local file = word .. ".lua"
   for _, folder in ipairs(folders.recipes()) do
     local path = folder.path .. "/" .. file
-    if is_file(path) then return path, folder.shown .. "/" .. file, folder.own end
+    if is_file(path) and (folder.own or not own) then return path, folder.shown .. "/" .. file, folder.own end
   end
-  if is_file(file) then return file, file end
+  if is_file(file) and not own then return file, file end
 end
 
 --- Names of the recipes there are here, without a look into any: see `recipe.list`.
@@ -146,8 +146,8 @@ local function environment()
   })
 end
 
-local function read(word)
-  local path, shown, own = find(word)
+local function read(word, only_own)
+  local path, shown, own = find(word, only_own)
   local file = path and io.open(path, "rb")
   local text = file and file:read("*a")
   if file then file:close() end
@@ -167,9 +167,10 @@ end
 
 --- Loads a recipe.
 -- @tparam string word a name in a folder of recipes (see hyla.folders), or the path of a file
+-- @tparam[opt] boolean only_own a name is one of Hyla's own recipes, whatever else has it
 -- @return Recipe, or nil and what is wrong: no such file, a mistake in it, or it is no recipe
-function recipe.try_load(word)
-  local text, shown, path, own = read(word)
+function recipe.try_load(word, only_own)
+  local text, shown, path, own = read(word, only_own)
   if not text then return nil, shown end
   local chunk, message = loadstring(text, "@" .. shown)
   if not chunk then return nil, ("%s: not a recipe: %s"):format(shown, message) end

@@ -60,9 +60,14 @@ describe("a recipe of one's own", function()
     shell.write(folder .. "/here/recipes/mine.lua", [[local hyla = require "hyla"
       return hyla.recipe { about = "", run = function(_, lab) lab:result { told = "again" } end }]])
     assert.equal(0, there("run mine --quiet --out " .. folder .. "/run").code)
-    local r = run(("cd / && %s resume %s/run --quiet"):format(hyla, folder))
+    write("data/hyla/recipes/mine.lua", "another of this name")
+    local r = run(("cd / && XDG_DATA_HOME=%s/data %s resume %s/run --quiet"):format(folder, hyla, folder))
     assert.equal("", r.err)
     assert.matches("again", r.out)
+    -- One of Hyla's is not taken for another of its name, either.
+    assert.equal(0, there("run quickstart steps=1 hyper_steps=1 examples=20 --quiet --out " .. folder .. "/own").code)
+    write "here/recipes/quickstart.lua"
+    assert.equal("", there("resume " .. folder .. "/own").err)
   end)
 end)
 

@@ -86,7 +86,7 @@ end
 
 -- The recipe of a record, or the copy of it that the run keeps.
 local function recipe_of(record, out, display)
-  local recipe, message = recipes.try_load(record.recipe)
+  local recipe, message = recipes.try_load(record.recipe, true)
   if recipe then return recipe end
   display.progress:say(("hyla: %s\ngoing on with %s/%s"):format(message, out, files.RECIPE))
   recipe, message = recipes.try_load(("%s/%s"):format(out, files.RECIPE))
