@@ -55,6 +55,12 @@ describe("the prompt shows", function()
     assert.equal("{ {}, { 1 } }", show({ {}, { 1 } }, 80))
   end)
 
+  it("recipes with their options", function()
+    local text = show(hyla.load "hyper_cleaning", 40)
+    assert.is_true(widest(text) <= 40 or text:find "/%S+$" ~= nil, text)
+    assert.matches("budget +list of numbers", text)
+  end)
+
   it("problems by what they are made of", function()
     local w = hyla.weight("w", { 3, 2 }, hyla.ones)
     local eta = hyla.hyper("eta", { init = 0.5, within = hyla.box(0, 1) })

@@ -1,5 +1,5 @@
 --- Values as the prompt shows them: strings quoted, plain tables with their contents, rows of figures as a table,
--- tensors and problems so that they fit the terminal; others as tostring gives them.
+-- tensors, problems and recipes so that they fit the terminal; others as tostring gives them.
 -- @module hyla.prompt.show
 local problem = require "hyla.problem"
 local problem_text = require "hyla.report.problem"
@@ -49,6 +49,13 @@ local function show_table(t, width, depth)
   return "{\n" .. indent .. table.concat(parts, ",\n" .. indent) .. "\n" .. ("  "):rep(depth) .. "}"
 end
 
+-- Asked of the type's name, since most sessions begin before anything of recipes and help is loaded.
+local function is_recipe(value)
+  local meta = type(value) == "table" and getmetatable(value)
+  local about = type(meta) == "table" and rawget(meta, "members")
+  return about and about.what == "a recipe"
+end
+
 --- Text of a value.
 -- @param value
 -- @tparam[opt] number width columns; those of the terminal, at most 100
@@ -59,6 +66,9 @@ function show(value, width, depth)
   if type(value) == "string" then return (("%q"):format(value):gsub("\\\n", "\\n")) end
   if tensor.is(value) then return depth == 0 and tensor_text.text(value, nil, width) or tensor_text.line(value) end
   if problem.is(value) and depth == 0 then return problem_text(value, width) end
+  if depth == 0 and is_recipe(value) then
+    return (require("hyla.prompt.help").text(value, width):gsub("\n$", ""))
+  end
   local plain = type(value) == "table" and getmetatable(value) == nil
   if plain and depth == 0 and rows.is(value) then return rows.text(value, width) end
   return plain and depth < max_depth and show_table(value, width, depth) or tostring(value)
