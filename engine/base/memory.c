@@ -10,7 +10,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { LINE = 64, HUGE_PAGE = 2 << 20 };
+enum { LINE = 64, HUGE_PAGE = 2 << 20, MAPPED = 2 * HUGE_PAGE };
 #define LARGEST ((size_t)1 << 48) /* more than a process can address */
 
 typedef struct header {
@@ -63,16 +63,22 @@ static void *out_of_memory(double size) {
   return NULL;
 }
 
-/* Large blocks ask for large pages: a pass over them then seldom waits for the page tables. */
+/* Large blocks are pages of their own, which go back to the system when they are freed: malloc would keep some tens of MiB
+ * of them. They ask for large pages: a pass over them then seldom waits for the page tables. */
 static char *taken_from_system(size_t taken) {
-  char *block = aligned_alloc(LINE, taken);
+  if (taken < MAPPED) return aligned_alloc(LINE, taken);
+  char *block = mmap(NULL, taken, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (block == MAP_FAILED) return NULL;
 #ifdef MADV_HUGEPAGE
-  if (block && taken >= 2 * HUGE_PAGE) {
-    size_t skip = HUGE_PAGE - (uintptr_t)block % HUGE_PAGE;
-    (void)madvise(block + skip, (taken - skip) / HUGE_PAGE * HUGE_PAGE, MADV_HUGEPAGE); /* a wish, no more */
-  }
+  size_t skip = HUGE_PAGE - (uintptr_t)block % HUGE_PAGE;
+  (void)madvise(block + skip, (taken - skip) / HUGE_PAGE * HUGE_PAGE, MADV_HUGEPAGE); /* a wish, no more */
 #endif
   return block;
+}
+
+static void give_back(header *h) {
+  if (h->taken < MAPPED) free(h);
+  else (void)munmap(h, h->taken); /* fails for what is no block of ours alone */
 }
 
 void *hy_alloc(size_t size) {
@@ -112,7 +118,7 @@ void *hy_realloc(void *p, size_t size) {
 void hy_free(void *p) {
   if (!p) return;
   atomic_fetch_sub(&current, header_of(p)->taken);
-  free(header_of(p));
+  give_back(header_of(p));
 }
 
 double hyla_memory_current(void) { return (double)atomic_load(&current); }

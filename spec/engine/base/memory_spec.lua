@@ -82,6 +82,25 @@ describe("memory", function()
     assert.is_true(C.hyla_memory_peak() - before < 2 ^ 20 * 128)
   end)
 
+  it("gives large blocks back to the system, whatever was taken after them", function()
+    local function resident()
+      local file = io.open "/proc/self/statm"
+      local text = file:read "*a"
+      file:close()
+      return tonumber(text:match "^%d+ (%d+)") * 4096
+    end
+    collectgarbage() collectgarbage()
+    local before, held = resident(), { tensor.zeros { 5e6 } }
+    held[1] = nil
+    collectgarbage() collectgarbage()
+    held[1] = tensor.zeros { 4e6 }
+    held[2] = tensor.zeros { 2e4 }
+    held[1] = nil
+    collectgarbage() collectgarbage()
+    assert.is_true(resident() - before < 4e6)
+    assert.equal(2e4, held[2].size)
+  end)
+
   it("collects before it gives up at the limit", function()
     C.hyla_memory_limit(C.hyla_memory_current() + 3 * 2 ^ 20)
     for _ = 1, 10 do tensor.zeros { 2 ^ 18, 2 } end     -- 2 MiB each: a second fits only when the first is gone
