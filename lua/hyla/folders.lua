@@ -90,13 +90,14 @@ function folders.state() return user("XDG_STATE_HOME", ".local/state") end
 -- @tparam string path
 -- @treturn boolean true; or nil and a message
 function folders.make(path)
+  if path == "" then return nil, "expected a folder's path, got nothing" end
   local made = path:sub(1, 1) == "/" and "/" or ""
   for part in path:gmatch "[^/]+" do
     made = made .. part
     if not is_folder(made) then
       local ok, problem = lfs.mkdir(made)
       -- Another process may have made it since.
-      if not ok and not is_folder(made) then return nil, ("%s: %s"):format(made, problem) end
+      if not ok and not is_folder(made) then return nil, ("%s: cannot make the folder: %s"):format(made, problem) end
     end
     made = made .. "/"
   end

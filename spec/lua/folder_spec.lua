@@ -205,6 +205,23 @@ describe("the folder of a run", function()
   end)
 end)
 
+describe("folders that several processes make at once", function()
+  it("are made", function()
+    local out, mkdir = runs.new_folder(), lfs.mkdir
+    -- Another process is always faster.
+    lfs.mkdir = function(path)   -- luacheck: ignore 122
+      assert(mkdir(path))
+      return mkdir(path)
+    end
+    local ok, message = pcall(files.make, out .. "/a/b")
+    lfs.mkdir = mkdir   -- luacheck: ignore 122
+    assert.is_true(ok, message)
+    assert.equal("directory", lfs.attributes(out .. "/a/b", "mode"))
+  end)
+
+  it("have a name", function() fails("expected a folder's path", files.make, "") end)
+end)
+
 describe("images", function()
   it("that are none are refused at the recipe's line", function()
     for words, made in pairs {

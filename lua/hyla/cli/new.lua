@@ -1,22 +1,10 @@
 --- The command `new`: writes a recipe and its spec to begin from.
 -- @module hyla.cli.new
+local folders = require "hyla.folders"
 local lfs = require "lfs"
 local template = require "hyla.template"
 
 local function exists(path) return lfs.attributes(path, "mode") ~= nil end
-
--- Makes a folder and those above it.
-local function make_folder(path)
-  local above = path:match "^(.+)/[^/]*$"
-  if above then
-    local ok, message = make_folder(above)
-    if not ok then return nil, message end
-  end
-  if lfs.attributes(path, "mode") == "directory" then return true end
-  local ok, message = lfs.mkdir(path)
-  if not ok then return nil, ("%s: %s"):format(path, message) end
-  return true
-end
 
 local function write(path, text)
   local file, message = io.open(path, "wb")
@@ -31,7 +19,7 @@ end
 -- Writes all files or none: what was written is removed where one fails.
 local function write_all(files)
   for i, one in ipairs(files) do
-    local ok, message = make_folder(one.path:match "^(.*)/")
+    local ok, message = folders.make(one.path:match "^(.*)/")
     if ok then ok, message = write(one.path, one.text) end
     if not ok then
       for k = 1, i do os.remove(files[k].path) end

@@ -16,6 +16,7 @@
 local lfs = require "lfs"
 local fcntl = require "posix.fcntl"
 local unistd = require "posix.unistd"
+local folders = require "hyla.folders"
 local json = require "hyla.report.json"
 local yaml = require "hyla.yaml"
 
@@ -49,11 +50,8 @@ end
 --- Makes a folder and those around it, where they are missing.
 -- @tparam string path an error where that cannot be done
 function folder.make(path)
-  local parent = path:match("^(.*[^/])/+[^/]+/*$")
-  if parent and not lfs.attributes(parent) then folder.make(parent) end
-  if lfs.attributes(path, "mode") == "directory" then return end
-  local ok, message = lfs.mkdir(path)
-  if not ok then error(("%s: cannot make the folder: %s"):format(path, message), 0) end
+  local ok, message = folders.make(path)
+  if not ok then error(message, 0) end
 end
 
 --- Makes a folder for a new run, NAME-YYYYMMDD-HHMMSS; where one is there already, with -2, -3, ... behind.

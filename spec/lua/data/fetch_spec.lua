@@ -164,6 +164,6 @@ describe("hyla data get", function()
     describe_set { "good" }
     support.write(folder .. "/data", "a file, no folder")
     assert.equal(1, get())
-    assert.matches(folder .. "/data: File exists", said, 1, true)
+    assert.matches(folder .. "/data: cannot make the folder: File exists", said, 1, true)
   end)
 end)
