@@ -29,35 +29,60 @@ end
 
 -- Takes away what a process that was killed while it wrote files has left beside them.
 local function sweep(folder)
+  if lfs.attributes(folder, "mode") ~= "directory" then return end
   for name in lfs.dir(folder) do
-    local path = folder .. "/" .. name
-    if name:match "%.%d+%-%d+%.tmp$" then
-      os.remove(path)
-    elseif not name:match "^%." and lfs.attributes(path, "mode") == "directory" then
-      sweep(path)
-    end
+    if name:match "%.%d+%-%d+%.tmp$" then os.remove(folder .. "/" .. name) end
+  end
+end
+
+-- Looks where a run writes and nowhere else: other folders in its folder may be anybody's.
+local function sweep_all(folder)
+  sweep(folder)
+  sweep(folder .. "/" .. files.PICTURES)
+  local hypers = folder .. "/" .. files.HYPERS
+  if lfs.attributes(hypers, "mode") ~= "directory" then return end
+  for name in lfs.dir(hypers) do
+    if name ~= "." and name ~= ".." then sweep(hypers .. "/" .. name) end
   end
 end
 
 local function open(folder)
   local self = setmetatable({ folder = folder, lock = lock(folder) }, store)
-  sweep(folder)
+  sweep_all(folder)
   return self
 end
 
 local function exists(path) return lfs.attributes(path, "mode") ~= nil end
 
+local function has_checkpoint(folder)
+  return exists(folder .. "/" .. CHECKPOINT) or exists(folder .. "/" .. PREVIOUS)
+end
+
+local WRITTEN = { files.CONFIG, files.RECIPE, files.STATUS, files.METRICS, files.SERIES, files.LOG, files.RESULTS_CSV,
+  files.RESULTS_JSON }
+
+-- A file that a run would write over and that no run has written, which would have left its lock beside it; or nil.
+local function of_others(folder)
+  if exists(folder .. "/" .. files.LOCK) then return nil end
+  for _, name in ipairs(WRITTEN) do
+    if exists(folder .. "/" .. name) then return name end
+  end
+end
+
 --- A folder for a new run; made when missing.
--- @tparam string folder an error when it cannot be written or already holds a run
+-- @tparam string folder an error when it cannot be written, already holds a run, or has files of others that the run
+--   would write over
 -- @treturn store
 function store.create(folder)
   files.make(folder)
+  local name = not has_checkpoint(folder) and of_others(folder)
+  if name then
+    error(("%s: %s is there already and is no run's; choose another folder"):format(folder, name), 0)
+  end
   local self = open(folder)
-  for _, name in ipairs { CHECKPOINT, PREVIOUS } do
-    if exists(folder .. "/" .. name) then
-      self:close()
-      error(("%s: holds a run already; go on with 'hyla resume %s' or choose another folder"):format(folder, folder), 0)
-    end
+  if has_checkpoint(folder) then
+    self:close()
+    error(("%s: holds a run already; go on with 'hyla resume %s' or choose another folder"):format(folder, folder), 0)
   end
   return self
 end
@@ -69,6 +94,7 @@ end
 -- @treturn {string,...} words for the user about checkpoints that could not be used
 function store.resume(folder)
   if lfs.attributes(folder, "mode") ~= "directory" then error(folder .. ": no such folder", 0) end
+  if not has_checkpoint(folder) then error(folder .. ": nothing to resume from: it has no checkpoint", 0) end
   local self, troubles = open(folder), {}
   for _, name in ipairs { CHECKPOINT, PREVIOUS } do
     local path = folder .. "/" .. name
