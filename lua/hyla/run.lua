@@ -82,13 +82,27 @@ local function make_page(display, made)
   if not ok then complain(display, ("no %s: %s"):format(make.PAGE, site.explained(tostring(trouble)))) end
 end
 
--- The end of a run's record; where it cannot be written that is told, and the run has failed.
-local function finished(display, made, code, status, message)
-  local ok, trouble = pcall(made.finish, made, status, message)
+-- Results, on standard output.
+local function show(asked, made)
+  made.print(made:table())
+  if asked.json then say(report.json(made:summary()) .. "\n") end
+end
+
+-- Does what may fail without harm to the run; what fails is told. Whether it was done.
+local function attempt(display, work, ...)
+  local ok, trouble = pcall(work, ...)
   if not ok then complain(display, site.explained(tostring(trouble))) end
+  return ok
+end
+
+-- The end of a run's record, before anything else that may go wrong; then its results and its page. Whether the record
+-- is whole and the results were shown.
+local function finished(asked, display, made, status, message)
+  local kept = attempt(display, made.finish, made, status, message)
+  local shown = status ~= "done" or attempt(display, show, asked, made)
   made:close()
-  if ok then make_page(display, made) end
-  return ok and code or code == DONE and FAILED or code
+  if kept then make_page(display, made) end
+  return kept and shown
 end
 
 local function conduct(asked, display, make_session)
@@ -98,15 +112,12 @@ local function conduct(asked, display, make_session)
     made = make_session()
     made:run()
   end)
-  if asked.profile then save_trace(asked, display, made) end
-  if not ok then
-    local code, status, words = ending(made, message, interrupted)
-    complain(display, words)
-    return made and finished(display, made, code, status, words) or code
-  end
-  made.print(made:table())
-  if asked.json then say(report.json(made:summary()) .. "\n") end
-  return finished(display, made, DONE, "done")
+  local code, status, words = DONE, "done", nil
+  if not ok then code, status, words = ending(made, message, interrupted) end
+  local whole = not asked.profile or attempt(display, save_trace, asked, display, made)
+  if words then complain(display, words) end
+  if made then whole = finished(asked, display, made, status, words) and whole end
+  return not whole and code == DONE and FAILED or code
 end
 
 -- Figures of a dry run as they are written.

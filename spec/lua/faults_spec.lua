@@ -85,6 +85,25 @@ describe("a run without room on the disk", function()
   end)
 end)
 
+describe("a run that cannot show what it has done", function()
+  for words, how in pairs {
+    [""] = { behind = ">/dev/full", says = "standard output: No space left" },
+    ["--json"] = { behind = "| true", says = "^" },                            -- nobody reads
+    ["--profile DIR/none/x.json"] = { behind = "", says = "none/x.json: cannot be written" },
+  } do
+    it(("is done (%s %s)"):format(words, how.behind), function()
+      local r = run(("HYLA run RECIPE hyper_steps=3 --quiet --out DIR/out %s %s"):format(words, how.behind))
+      assert.matches(how.says, r.err)
+      assert.equal("done", files.status(folder .. "/out").status)
+      if how.behind ~= "| true" then
+        assert.equal(1, r.code)
+        assert.is_truthy(lfs.attributes(folder .. "/out/report.html"))
+        assert.equal(how.behind == "", r.out:find "response" ~= nil)
+      end
+    end)
+  end
+end)
+
 describe("a folder that cannot be written", function()
   it("is told, with what to do", function()
     local as_other = require "posix.unistd".geteuid() == 0 and "setpriv --reuid=65534 --clear-groups " or ""
