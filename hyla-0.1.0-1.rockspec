@@ -10,7 +10,7 @@ description = {
 }
 supported_platforms = { "linux" }
 dependencies = {
-  "lua == 5.1", "lyaml", "argparse", "lua-cjson", "luafilesystem", "luaposix", "busted",
+  "lua == 5.1", "lyaml", "argparse", "lua-cjson", "luafilesystem", "luaposix", "luasocket", "busted",
 }
 build = {
   type = "cmake",

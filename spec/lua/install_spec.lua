@@ -101,10 +101,20 @@ describe("an installation", function()
 end)
 
 describe("the rockspec", function()
-  it("is of this version", function()
+  it("is of this version, and names every Lua module that Hyla loads", function()
     local name = ("hyla-%s-1.rockspec"):format(require "hyla".version)
     local rock = setfenv(assert(loadfile(name)), {})
     rock()
-    assert.same({ "hyla", name }, { getfenv(rock).package, "hyla-" .. getfenv(rock).version .. ".rockspec" })
+    local spec = getfenv(rock)
+    assert.same({ "hyla", name }, { spec.package, "hyla-" .. spec.version .. ".rockspec" })
+    local rocks = { argparse = "argparse", busted = "busted", cjson = "lua-cjson", lfs = "luafilesystem",
+      luassert = "busted", mime = "luasocket", posix = "luaposix", say = "busted", socket = "luasocket", yaml = "lyaml" }
+    local luajit = { bit = true, ffi = true, jit = true, hyla = true }
+    local line = [[grep -rhoE "require *\\(?[\"'][a-z]+" lua bench recipes | grep -oE '[a-z]+$' | sort -u]]
+    for module in run(line).out:gmatch "%l+" do
+      if not luajit[module] then
+        assert.truthy((table.concat(spec.dependencies, " ") .. " "):find(rocks[module] .. " ", 1, true), module)
+      end
+    end
   end)
 end)

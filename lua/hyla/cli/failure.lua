@@ -28,8 +28,8 @@ end
 
 -- Debian packages of the Lua modules that Hyla loads.
 local packages = {
-  argparse = "lua-argparse", busted = "lua-busted", cjson = "lua-cjson", lfs = "lua-filesystem", posix = "lua-posix",
-  yaml = "lua-yaml",
+  argparse = "lua-argparse", busted = "lua-busted", cjson = "lua-cjson", lfs = "lua-filesystem", mime = "lua-socket",
+  posix = "lua-posix", socket = "lua-socket", yaml = "lua-yaml",
 }
 
 -- For a module that is not installed, the package to install in the place of every path that was tried.
