@@ -108,7 +108,8 @@ describe("the rockspec", function()
     local spec = getfenv(rock)
     assert.same({ "hyla", name }, { spec.package, "hyla-" .. spec.version .. ".rockspec" })
     local rocks = { argparse = "argparse", busted = "busted", cjson = "lua-cjson", lfs = "luafilesystem",
-      luassert = "busted", mime = "luasocket", posix = "luaposix", say = "busted", socket = "luasocket", yaml = "lyaml" }
+      luassert = "busted", mime = "luasocket", posix = "luaposix", say = "busted", socket = "luasocket",
+      yaml = "lyaml" }
     local luajit = { bit = true, ffi = true, jit = true, hyla = true }
     local line = [[grep -rhoE "require *\\(?[\"'][a-z]+" lua bench recipes | grep -oE '[a-z]+$' | sort -u]]
     for module in run(line).out:gmatch "%l+" do
