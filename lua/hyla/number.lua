@@ -40,6 +40,16 @@ function number.short(x, digits)
   return ("%." .. (digits or 4) .. "g"):format(x)
 end
 
+--- A number in a column of a table: whole ones in full, others to four places, or to four digits where places would
+-- show nothing or a long row.
+-- @tparam number x
+-- @treturn string
+function number.cell(x)
+  local size = math.abs(x)
+  if x % 1 == 0 and size < 1e15 then return ("%.0f"):format(x == 0 and 0 or x) end
+  return size >= 1e-3 and size < 1e6 and ("%.4f"):format(x) or number.short(x)
+end
+
 --- A count for people: "1 step", "5,000 steps".
 -- @tparam number n at least 0; shown to a tenth where it is not whole
 -- @tparam string word what is counted, one of it

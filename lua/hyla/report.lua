@@ -49,8 +49,7 @@ end
 
 local function cell(value)
   if value == nil then return "" end
-  if type(value) ~= "number" then return tostring(value) end
-  return value % 1 == 0 and ("%d"):format(value) or ("%.4f"):format(value)
+  return type(value) == "number" and number.cell(value) or tostring(value)
 end
 
 -- Adds to each row the figures of the reference whose first column has the same value, as "name (label)".
@@ -135,7 +134,7 @@ local function csv_cell(value)
   if value == nil then return "" end
   if type(value) == "number" then return number.format(value) end
   local text = tostring(value)
-  return text:find('[,"\n]') and '"' .. text:gsub('"', '""') .. '"' or text
+  return text:find('[,"\r\n]') and '"' .. text:gsub('"', '""') .. '"' or text
 end
 
 local function csv_line(columns, value_of)

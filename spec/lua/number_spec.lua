@@ -53,6 +53,13 @@ describe("a number as text", function()
     assert.equal("1.235e+05", number.short(123456))
   end)
 
+  it("fits columns of a table, whatever the size", function()
+    for text, x in pairs { ["-0.8500"] = -0.85, ["12345.6000"] = 12345.6, ["1.235e+06"] = 1234567.8, ["0"] = -0.0,
+      ["5.123e-05"] = 5.1234e-5, ["4000000000"] = 4e9, ["1e+22"] = 1e22, ["-inf"] = -math.huge } do
+      assert.equal(text, number.cell(x))
+    end
+  end)
+
   it("writes sizes in powers of 1024", function()
     assert.equal("0 bytes", number.size(0))
     assert.equal("1023 bytes", number.size(1023))

@@ -112,18 +112,9 @@ local function grouped(runs, key)
   return list, next(told) ~= nil
 end
 
-local function shown(value)
-  if value == nil then return false end
-  if type(value) ~= "number" then return tostring(value) end
-  return value % 1 == 0 and ("%d"):format(value) or ("%.4f"):format(value)
-end
-
--- A figure that %.4f would show as nothing, or as a long row of digits.
 local function cell_of(value)
-  if type(value) == "number" and value % 1 ~= 0 and (math.abs(value) < 1e-3 or math.abs(value) >= 1e6) then
-    return figure.shown(value)
-  end
-  return shown(value)
+  if value == nil then return false end
+  return type(value) == "number" and number.cell(value) or tostring(value)
 end
 
 --- The table of results, beside what they are compared with.
