@@ -177,6 +177,15 @@ describe("several runs", function()
     end
   end)
 
+  it("tell options and results of one name, and of a column's, apart", function()
+    runs.write(folder .. "/alike.lua", [[return require "hyla".recipe {
+      about = "alike", options = { seconds = 1, gain = 3 }, columns = { "method", "seconds", "gain" },
+      run = function(o, lab) lab:result { method = "a", seconds = 1e-9, gain = o.gain * 1e20 } end,
+    }]])
+    local r = hyla "run ./alike.lua seconds=5 gain=3,4 seconds=6 --out none"
+    assert.matches("^run +option seconds +gain +state +seconds +result gain\n +1 +5 +3 +done +%d[%d.]* +3e%+20\n", r.out)
+  end)
+
   it("are listed, compared and shown", function()
     assert.equal("no runs in runs\n", hyla "runs".out)
     hyla "run ./stages.lua n=1,2 fail=2 --quiet --out home"

@@ -117,10 +117,15 @@ local function run_all(list, asked, display, threads)
 end
 
 local function row_of(job, i)
-  local keys, row = sweep.varying(job.run)
-  row.run, row.state, row.seconds = job.out or i, job.state or "not begun", job.seconds
+  local keys, texts = sweep.varying(job.run)
+  local row = { run = job.out or i, state = job.state or "not begun", seconds = job.seconds }
+  local own = { run = true, recipe = true, state = true, seconds = true }
+  for k, key in ipairs(keys) do
+    keys[k] = own[key] and "option " .. key or key
+    row[keys[k]] = texts[key]
+  end
   local name, value = overview.figure(job.told.results or {}, job.told.columns or {})
-  if name then row[name] = value end
+  if name then row[row[name] == nil and name or "result " .. name] = value end
   return row, keys
 end
 

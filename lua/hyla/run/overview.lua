@@ -5,8 +5,11 @@ local settings = require "hyla.run.settings"
 
 local overview = {}
 
---- The figure that a run is listed by: the first number of the last row of its results, in the order of the recipe's
--- columns, before them the response; methods come last where there are baselines.
+-- Of a row of results, what is no figure of merit.
+local times = { seconds = true, minutes = true, hours = true }
+
+--- The figure that a run is listed by: the first number of the last row of its results that is no time, in the order of
+-- the recipe's columns, behind them the response; methods come last where there are baselines.
 -- @tparam {table,...} results rows
 -- @tparam {string,...} columns that come first
 -- @treturn string its name, or nil without results
@@ -19,7 +22,7 @@ function overview.figure(results, columns)
   order[#order + 1] = "response"
   for _, name in ipairs(names.keys(row)) do order[#order + 1] = name end
   for _, name in ipairs(order) do
-    if type(row[name]) == "number" then return name, row[name] end
+    if type(row[name]) == "number" and not times[name] then return name, row[name] end
   end
 end
 
