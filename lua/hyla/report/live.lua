@@ -160,8 +160,9 @@ function live.serve(path, port)
   local ended
   repeat
     local told = turn(self)
-    local status = folder.status(path)
-    if not ended and status and status.status ~= "running" then ended = socket.gettime() end
+    local status = folder.status(path)                 -- none where somebody has taken the folder away
+    local running = status and status.status == "running"
+    ended = not running and (ended or socket.gettime()) or nil
   until told or ended and socket.gettime() - ended > LAST_CALL
   server:close()
   io.stdout:write(("the run has ended; hyla report %s makes its page\n"):format(path))

@@ -25,12 +25,17 @@ function make.page(path)
   return out
 end
 
--- The title of a picture as a file's name: letters and digits, words apart by '-'.
+-- The title of a picture as a file's name that no other has: letters and digits, words apart by '-'.
 local function file_name(title, used)
   local stem = title:gsub("|g|", "g"):gsub("[^%w]+", "-"):gsub("^-+", ""):gsub("-+$", "")
   if stem == "" then stem = "chart" end
-  used[stem] = (used[stem] or 0) + 1
-  return used[stem] > 1 and ("%s-%d"):format(stem, used[stem]) or stem
+  local name, count = stem, 1
+  while used[name] do
+    count = count + 1
+    name = ("%s-%d"):format(stem, count)
+  end
+  used[name] = true
+  return name
 end
 
 --- Writes each chart, matrix and sheet of images as a picture of its own.

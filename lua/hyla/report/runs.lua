@@ -8,13 +8,6 @@ local runs = {}
 
 local SHORT = 40   -- letters of a label made of options, at most
 
-local function read(path)
-  local file = io.open(path, "rb")
-  local text = file and file:read "*a"
-  if file then file:close() end
-  return text
-end
-
 -- What tells a run from the others: the options that differ where they are few, or else its folder.
 local function label_of(run, differing)
   local words = {}
@@ -51,7 +44,7 @@ function runs.read(paths)
   for i, path in ipairs(paths) do
     local run, message = folder.open(path)
     if not run then return nil, old(path) or message end
-    run.stages, run.source = run.metrics(), read(path .. "/" .. folder.RECIPE)
+    run.stages, run.source = run.metrics(), (folder.read(path .. "/" .. folder.RECIPE))
     list[i] = run
   end
   put_labels(list)
