@@ -90,15 +90,22 @@ local function learner(o, parts, method, share)
   }
 end
 
--- The last round: plain training on all examples there are.
-local function final(o, parts, C, rho)
-  local all = parts.train:concat(parts.valid)
-  local model = linear(all)
+-- Plain training on a part, by given hyperparameters.
+local function trained(o, part, test, C, rho)
+  local model = linear(part)
   return hyla.problem {
-    inner = model.loss(all) + regulariser(model.W, C, rho),
+    inner = model.loss(part) + regulariser(model.W, C, rho),
     train = hyla.momentum { rate = o.rate, momentum = o.momentum, steps = o.steps },
-    watch = { test_accuracy = model.accuracy(parts.test) },
+    watch = { test_accuracy = model.accuracy(test) },
   }
+end
+
+-- What the learner ended with.
+local function first(o, parts, C, rho) return trained(o, parts.train, parts.test, C, rho) end
+
+-- The last round, on all examples there are.
+local function final(o, parts, C, rho)
+  return trained(o, parts.train:concat(parts.valid), parts.test, C, rho)
 end
 
 -- ---- results ----
@@ -133,18 +140,27 @@ local function area(C, groups)
   return wins / (#same * #other)
 end
 
+-- The mean of differences from SLT on the same splits, and its standard error.
+local function beside(found, baseline, key)
+  local differences = {}
+  for k, one in ipairs(found) do differences[k] = one[key] - baseline[k][key] end
+  local spread = deviation(differences)
+  return mean(differences), spread and spread / (#found) ^ 0.5
+end
+
 -- A row of the table: a method's accuracies over the splits, beside those of SLT on the same splits.
 local function row_of(method, found, baseline)
-  local differences = {}
-  for k, one in ipairs(found) do differences[k] = one.test_accuracy - baseline[k].test_accuracy end
   local function list(key)
     local values = {}
     for k, one in ipairs(found) do values[k] = one[key] end
     return #values == #found and values or nil
   end
-  local accuracy, areas, spread = list "test_accuracy", list "area", deviation(differences)
+  local accuracy, areas = list "test_accuracy", list "area"
+  local difference, error_of_it = beside(found, baseline, "test_accuracy")
+  local before, error_before = beside(found, baseline, "before")
   return { method = method, test_accuracy = mean(accuracy), deviation = deviation(accuracy),
-    difference = mean(differences), error = spread and spread / (#found) ^ 0.5,
+    difference = difference, error = error_of_it,
+    before = mean(list "before"), before_difference = before, before_error = error_before,
     valid_accuracy = mean(list "valid_accuracy"), area = areas and mean(areas),
     worst_area = areas and math.min(unpack(areas)) }
 end
@@ -177,10 +193,13 @@ local function method_on_split(o, lab, k, parts, method)
     if not best or found.values.judged > best.values.judged then best = found end
   end
   local C, rho = best.values.C, best.hypers.rho
-  local final_name = ("split %d, %s, last round"):format(k, method)
-  local accuracy = lab:train(final_name, lab:problem("final", parts, C, rho)).values.test_accuracy
+  local function accuracy(words, problem)
+    local name = ("split %d, %s, %s"):format(k, method, words)
+    return lab:train(name, lab:problem(problem, parts, C, rho)).values.test_accuracy
+  end
   local groups = parts.train.groups
-  return { C = C, test_accuracy = accuracy, valid_accuracy = best.values.valid_accuracy,
+  return { C = C, before = accuracy("before the last round", "first"), test_accuracy = accuracy("last round", "final"),
+    valid_accuracy = best.values.valid_accuracy,
     area = groups and method:find "^HMTL" and area(C, groups) or nil }
 end
 
@@ -214,10 +233,12 @@ return hyla.recipe {
   bounds = { splits = count, train = count, valid = count, steps = count, hyper_steps = count,
     seed = { 0, integer = true }, norm = { 0 }, rate = { 0 }, momentum = { 0, 1 }, hyper_rate = { 0 }, tie = { 1e-6 },
     rho = { 0 }, budget = { 0 }, patience = { 0, integer = true } },
-  columns = { "method", "test_accuracy", "deviation", "difference", "error", "valid_accuracy", "area", "worst_area" },
+  -- before: the test accuracy of what the learner trained, on the training set alone.
+  columns = { "method", "test_accuracy", "deviation", "difference", "error", "before", "before_difference",
+    "before_error", "valid_accuracy", "area", "worst_area" },
 
   build = function(o) return learner(o, split(o, 1), "HMTL") end,
-  problems = { learner = learner, final = final },
+  problems = { learner = learner, first = first, final = final },
 
   run = function(o, lab)
     local found, names, rows = {}, nil, {}

@@ -118,6 +118,7 @@ describe("task interactions", function()
       assert.is_near(square ^ 0.5, row.deviation, 1e-9)
       assert.is_near(difference, row.difference, 1e-9)
       assert.is_near((spread / 3) ^ 0.5, row.error, 1e-9)
+      assert.is_true(row.before > 0.2 and row.before ~= row.test_accuracy and row.before_error >= 0)
     end
   end)
 
