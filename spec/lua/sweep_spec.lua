@@ -201,7 +201,8 @@ describe("several runs", function()
     assert.matches("\na score +2 +4\n", r.out)
     r = hyla("show home/" .. second)
     for _, words in ipairs { "recipe     stages %(", "state      failed: ./stages.lua:%d+: in the middle\n",
-      "option     n=2\n", "\nname  score\na         4\n", "Z hyla: ./stages.lua:%d+: in the middle\n$" } do
+      "seconds    [%d.]+\n", "record     [%d.]+ m?s to keep it\n", "option     n=2\n", "\nname  score\na         4\n",
+      "Z hyla: ./stages.lua:%d+: in the middle\n$" } do
       assert.matches(words, r.out)
     end
     r = hyla "show nothing"

@@ -96,6 +96,7 @@ local function show(a)
   line("state", status.message and ("%s: %s"):format(status.status, status.message) or status.status)
   line("began", config.began)
   line("seconds", status.seconds and number.short(status.seconds))
+  line("record", status.recording and number.time(status.recording) .. " to keep it")
   line("profile", config.profile)
   local settings = require "hyla.run.settings"
   local options = config.options or {}

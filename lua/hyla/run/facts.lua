@@ -23,10 +23,12 @@ end
 -- @tparam[opt] problem p
 function facts.record(recorder, stage, iteration, row, p)
   if not recorder then return end
-  local all = p and extremes(p) or {}
-  for name, value in pairs(row) do all[name] = value end
-  all.iteration = nil
-  recorder:row(stage, iteration, all)
+  recorder:timed(function()
+    local all = p and extremes(p) or {}
+    for name, value in pairs(row) do all[name] = value end
+    all.iteration = nil
+    recorder:row(stage, iteration, all)
+  end)
 end
 
 --- Records the hyperparameters that a stage has come to.
@@ -35,8 +37,10 @@ end
 -- @tparam table outcome its outcome
 function facts.record_hypers(recorder, stage, outcome)
   if not (recorder and outcome.hypers) then return end
-  recorder:hypers(stage.name, "best", outcome.hypers)
-  if stage.kind == "optimise" then recorder:hypers(stage.name, "last", outcome.last or outcome.hypers) end
+  recorder:timed(function()
+    recorder:hypers(stage.name, "best", outcome.hypers)
+    if stage.kind == "optimise" then recorder:hypers(stage.name, "last", outcome.last or outcome.hypers) end
+  end)
 end
 
 return facts

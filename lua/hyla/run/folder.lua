@@ -139,7 +139,7 @@ end
 --- What a run has come to.
 -- @tparam string path of its folder
 -- @treturn table status: "running", "done", "failed" or "interrupted" (also where the process is gone without a word);
---   message, began, ended (texts, UTC), seconds, pid; or nil and a message
+--   message, began, ended (texts, UTC), seconds, recording (how many the record took), pid; or nil and a message
 function folder.status(path)
   local status, message = read_json(path .. "/" .. folder.STATUS)
   if not status then return nil, message end

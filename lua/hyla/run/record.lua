@@ -17,7 +17,7 @@ char *strerror(int number);
 
 local record = {}
 
-local FORMAT = 1
+local FORMAT = 2
 local MARK = "$tensor"
 local bytes_of = { float32 = 4, float64 = 8, int32 = 4 }
 

@@ -13,6 +13,7 @@ local C = require("hyla.ffi").C
 local files = require "hyla.run.folder"
 local json = require "hyla.report.json"
 local names = require "hyla.names"
+local progress = require "hyla.report.progress"
 local number = require "hyla.number"
 local sources = require "hyla.data.sources"
 local tensor = require "hyla.tensor"
@@ -79,7 +80,7 @@ local function make(store, config, clock, anew)
   local path = store.folder .. "/"
   return setmetatable({ store = store, config = config, seconds = clock, path = path, sources = 0,
     metrics = open(path .. files.METRICS, anew), log_file = open(path .. files.LOG, anew),
-    length = 0, flushed = 0, tail = {} }, recorder)
+    length = 0, flushed = 0, tail = {}, spent = 0 }, recorder)
 end
 
 -- Adds lines to the metrics.
@@ -98,11 +99,13 @@ local function write_config(self)
   self.store:write(files.CONFIG, yaml.text(self.config, order))
 end
 
+local status_order = { "status", "message", "began", "ended", "seconds", "recording", "pid" }
+
 local function write_status(self, status, message)
   local now = time_text()
   self.store:write(files.STATUS, json.encode({ status = status, message = message, began = self.config.began,
-    ended = status ~= "running" and now or nil, seconds = self.seconds(), pid = unistd.getpid() }, "status",
-    { "status", "message", "began", "ended", "seconds", "pid" }) .. "\n")
+    ended = status ~= "running" and now or nil, seconds = self.seconds(), recording = self.spent,
+    pid = unistd.getpid() }, "status", status_order) .. "\n")
 end
 
 --- Begins the record of a new run.
@@ -111,19 +114,30 @@ end
 -- @treturn recorder
 function recorder.begin(store, run)
   sources.clear()
+  local began = progress.clock()
   local self = make(store, config_of(run.recipe, run.options, run.profile), run.seconds, true)
   write_config(self)
   store:write(files.RECIPE, run.recipe.text)
   add(self, HEADER)
   for name, chart in pairs(run.recipe.description.charts) do self:picture(name, nil, chart) end
   write_status(self, "running")
+  self.spent = progress.clock() - began
   return self
+end
+
+--- Calls a function that records or checkpoints; the time it takes is counted.
+-- @tparam function work
+-- @param ... its arguments
+function recorder:timed(work, ...)
+  local began = progress.clock()
+  work(...)
+  self.spent = self.spent + progress.clock() - began
 end
 
 --- Goes on with the record of a run.
 -- @tparam store store
 -- @tparam table kept config: as `self.config` was at the checkpoint; metrics: the length of the file then; tail: its
---   end
+--   end; recording: seconds that recording had taken
 -- @tparam function seconds gives the time spent
 -- @treturn recorder
 function recorder.resume(store, kept, seconds)
@@ -138,7 +152,7 @@ function recorder.resume(store, kept, seconds)
   local whole = text:sub(1, base) .. kept.tail
   if whole ~= text then store:write(files.METRICS, whole) end
   local self = make(store, kept.config, seconds)
-  self.length = #whole
+  self.length, self.spent = #whole, kept.recording
   flush(self)
   write_status(self, "running")
   return self

@@ -1,7 +1,7 @@
 --- A run of a recipe with its record: everything that a checkpoint keeps and a resumed run starts from.
 --
 -- The record: recipe (word), checksum (of its text), options, version, kernels, blas, seconds (spent so far), state;
--- config; metrics: how long metrics.csv was, and tail: its end (hyla.run.recorder).
+-- config; metrics: how long metrics.csv was, tail: its end, and recording: seconds (hyla.run.recorder).
 -- The state: finished stages with their outcomes and the running stage (see hyla.run.lab and hyla.run.optimise). Rows
 -- of results are not kept: the recipe's `run` is called again and adds them from the stages' outcomes.
 
@@ -124,10 +124,12 @@ end
 --- Writes the checkpoint, where the run is kept.
 function session:save()
   if not self.store then return end
-  self.record.seconds = self:seconds()
-  self.recorder:note_data()
-  self.record.tail = self.recorder:unflushed(self.record.metrics)
-  self.store:save(self.record)
+  self.record.seconds, self.record.recording = self:seconds(), self.recorder.spent
+  self.recorder:timed(function()
+    self.recorder:note_data()
+    self.record.tail = self.recorder:unflushed(self.record.metrics)
+    self.store:save(self.record)
+  end)
 end
 
 --- Seconds spent on the run, those before it was resumed included.
@@ -142,13 +144,17 @@ function session:summary()
     reference = self.lab.reference, matrices = self.lab.matrices, columns = self.recipe.description.columns }
 end
 
--- Results and series so far, as files beside the checkpoint.
-function session:export()
-  if not (self.store and self.lab) then return end
+local function write_results(self)
   self.store:write(files.RESULTS_JSON, report.json(self:summary()) .. "\n")
   self.store:write(files.RESULTS_CSV, report.results_csv(self.lab.results, self.recipe.description.columns,
     self.lab.reference))
   self.store:write(files.SERIES, report.csv(self.lab:all_series()))
+end
+
+-- Results and series so far, as files beside the checkpoint.
+function session:export()
+  if not (self.store and self.lab) then return end
+  self.recorder:timed(write_results, self)
 end
 
 local function with_numbers(row, values)
