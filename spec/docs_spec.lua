@@ -161,7 +161,8 @@ local function do_page(path)
   local first, ran
   local sessions = {}
   for _, block in ipairs(pages.blocks(path)) do
-    local where, name = ("%s:%d"):format(path, block.line), block.text:match "^[-#]+ (%S+%.%l+)\n"
+    local where = ("%s:%d"):format(path, block.line)
+    local name = block.text:gsub("^#!%S+\n", ""):match "^[-#]+ (%S+%.%l+)\n"
     if name then
       write_file(folder .. "/work", name, block.text)
     elseif block.language == "lua" then
