@@ -9,6 +9,7 @@
 local events = require "yaml"   -- libyaml's own events, which know their lines
 local names = require "hyla.names"
 local number = require "hyla.number"
+local utf8 = require "hyla.report.text".utf8
 
 --- A list whose elements have one type.
 -- @param of type of an element
@@ -185,7 +186,9 @@ local function scalar_text(value)
   if type(value) == "number" then return number.format(value) end
   if type(value) ~= "string" then return tostring(value) end
   if value:match "^[%a/][%w_./ -]*$" and not value:match " $" and not words[value:lower()] then return value end
-  return '"' .. value:gsub('[%c"\\\127]', function(c) return escapes[c] or ("\\x%02x"):format(c:byte()) end) .. '"'
+  value = value:gsub('[%c"\\\127]', function(c) return escapes[c] or ("\\x%02x"):format(c:byte()) end)
+  -- YAML is UTF-8: other bytes, as of a path in Latin-1, become the letters of their numbers.
+  return '"' .. utf8(value, function(byte) return ("\\x%02x"):format(byte) end) .. '"'
 end
 
 local function flow_text(items)

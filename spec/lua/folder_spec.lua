@@ -247,6 +247,8 @@ describe("YAML as it is written", function()
     local text = yaml.text(map, { "x" })
     assert.matches("^x: 0.1\n", text)
     assert.same(map, yaml.load(text, yaml.any, "it"))
+    assert.same({ path = "/lat\u{e9}/\u{fc}\u{ff}" }, yaml.load(yaml.text { path = "/lat\233/\u{fc}\255" },
+      yaml.any, "it"))
     local pipe = io.popen("python3 -c 'import yaml' 2>&1")         -- another reader, where there is one
     local missing = pipe:read "*a" ~= ""
     pipe:close()

@@ -1,38 +1,17 @@
 --- HTML out: what comes from users is escaped, always.
 -- @module hyla.report.html
+local utf8 = require "hyla.report.text".utf8
+
 local html = {}
 
 local entities = { ["&"] = "&amp;", ["<"] = "&lt;", [">"] = "&gt;", ['"'] = "&quot;", ["'"] = "&#39;" }
-
--- Bytes that are no UTF-8 would end in a page that browsers read otherwise than it was meant.
-local function sequence_at(text, i)
-  local lead = text:byte(i)
-  local n = lead < 0x80 and 1 or lead >= 0xC2 and lead < 0xE0 and 2 or lead >= 0xE0 and lead < 0xF0 and 3
-    or lead >= 0xF0 and lead < 0xF5 and 4
-  if not n then return nil end
-  for k = i + 1, i + n - 1 do
-    local byte = text:byte(k)
-    if not byte or byte < 0x80 or byte > 0xBF then return nil end
-  end
-  return n
-end
-
-local function valid(text)
-  if not text:find "[\128-\255]" then return text end
-  local out, i = {}, 1
-  while i <= #text do
-    local n = sequence_at(text, i)
-    out[#out + 1] = n and text:sub(i, i + n - 1) or "\239\191\189"
-    i = i + (n or 1)
-  end
-  return table.concat(out)
-end
 
 --- A text as it stands in an element or between quotes. Control characters but tab and newline are left out.
 -- @param text anything; tostring of it
 -- @treturn string
 function html.escape(text)
-  text = valid(tostring(text)):gsub("[%z\1-\8\11-\31\127]", "")
+  -- Bytes that are no UTF-8 would end in a page that browsers read otherwise than it was meant.
+  text = utf8(tostring(text), function() return "\239\191\189" end):gsub("[%z\1-\8\11-\31\127]", "")
   return (text:gsub("[&<>\"']", entities))
 end
 

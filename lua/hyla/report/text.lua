@@ -2,6 +2,34 @@
 -- @module hyla.report.text
 local text = {}
 
+-- How many bytes the character of UTF-8 at a place has; nil where there is none.
+local function sequence_at(words, i)
+  local lead = words:byte(i)
+  local n = lead < 0x80 and 1 or lead >= 0xC2 and lead < 0xE0 and 2 or lead >= 0xE0 and lead < 0xF0 and 3
+    or lead >= 0xF0 and lead < 0xF5 and 4
+  if not n then return nil end
+  for k = i + 1, i + n - 1 do
+    local byte = words:byte(k)
+    if not byte or byte < 0x80 or byte > 0xBF then return nil end
+  end
+  return n
+end
+
+--- A text in which each byte that is no part of UTF-8 is replaced.
+-- @tparam string words
+-- @tparam function replacement byte -> text
+-- @treturn string
+function text.utf8(words, replacement)
+  if not words:find "[\128-\255]" then return words end
+  local out, i = {}, 1
+  while i <= #words do
+    local n = sequence_at(words, i)
+    out[#out + 1] = n and words:sub(i, i + n - 1) or replacement(words:byte(i))
+    i = i + (n or 1)
+  end
+  return table.concat(out)
+end
+
 --- The beginning of a text that fits into so many columns. A character of UTF-8 takes one, and is not cut.
 -- @tparam string words
 -- @tparam[opt] number columns as many as there are, by default
