@@ -124,10 +124,26 @@ local function read_json(path)
   return value
 end
 
--- Is there a process that writes to the folder? Whoever does holds the lock (hyla.run.store). This process is not
--- asked for its own: to open and close the file would let go of it.
-local function alive(path, status)
-  if status.pid == unistd.getpid() then return true end
+local held = {}   -- locks of this process, by device and inode
+
+local function lock_of(path)
+  local about = lfs.attributes(path .. "/" .. folder.LOCK)
+  return about and ("%d:%d"):format(about.dev, about.ino)
+end
+
+--- Notes that this process holds the lock of a folder (hyla.run.store), which no process can ask of its own locks.
+-- @tparam string path of the folder
+-- @treturn function that notes that it has let go
+function folder.hold(path)
+  local lock = lock_of(path)
+  held[lock] = true
+  return function() held[lock] = nil end
+end
+
+-- Is there a process that writes to the folder? Whoever does holds the lock. This process's own is not asked for: to
+-- open and close the file would let go of it.
+local function alive(path)
+  if held[lock_of(path)] then return true end
   local fd = fcntl.open(path .. "/" .. folder.LOCK, fcntl.O_RDONLY)
   if not fd then return false end
   local asked = { l_type = fcntl.F_RDLCK, l_whence = unistd.SEEK_SET, l_start = 0, l_len = 0 }
@@ -143,7 +159,7 @@ end
 function folder.status(path)
   local status, message = read_json(path .. "/" .. folder.STATUS)
   if not status then return nil, message end
-  if status.status == "running" and not alive(path, status) then
+  if status.status == "running" and not alive(path) then
     status.status, status.message = "interrupted", "its process ended without a word"
   end
   return status

@@ -48,6 +48,7 @@ end
 
 local function open(folder)
   local self = setmetatable({ folder = folder, lock = lock(folder) }, store)
+  self.let_go = files.hold(folder)
   sweep_all(folder)
   return self
 end
@@ -142,7 +143,9 @@ end
 
 --- Lets another run use the folder.
 function store:close()
-  if self.lock then unistd.close(self.lock) end
+  if not self.lock then return end
+  unistd.close(self.lock)
+  self.let_go()
   self.lock = nil
 end
 

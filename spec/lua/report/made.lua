@@ -4,6 +4,7 @@ local fcntl = require "posix.fcntl"
 local signal = require "posix.signal"
 local unistd = require "posix.unistd"
 local wait = require "posix.sys.wait"
+local files = require "hyla.run.folder"
 local json = require "hyla.report.json"
 local runs = dofile "spec/lua/runs.lua"
 local tensor = require "hyla.tensor"
@@ -103,10 +104,12 @@ end
 function made.going_on(path)
   local fd = assert(fcntl.open(path .. "/lock", fcntl.O_CREAT + fcntl.O_RDWR, tonumber("644", 8)))
   assert(fcntl.fcntl(fd, fcntl.F_SETLK, { l_type = fcntl.F_WRLCK, l_whence = unistd.SEEK_SET, l_start = 0, l_len = 0 }))
+  local let_go = files.hold(path)
   say_status(path, "running")
   return function()
     say_status(path, "done")
     unistd.close(fd)
+    let_go()
   end
 end
 
