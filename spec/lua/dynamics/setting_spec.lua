@@ -129,7 +129,7 @@ describe("the domain of a learned setting", function()
   it("is told by the lab, once", function()
     local said = {}
     local l = lab.new {
-      state = { stages = {} }, save = function() end, finished = function() end,
+      state = { stages = {} }, mark = function() end, save = function() end, finished = function() end,
       print = function(text) said[#said + 1] = text end,
       progress = { begin = function() end, update = function() end },
     }
