@@ -12,7 +12,6 @@ local progress = require "hyla.report.progress"
 local report = require "hyla.report"
 local session = require "hyla.run.session"
 local site = require "hyla.site"
-local sweep = require "hyla.run.sweep"
 local trace = require "hyla.report.trace"
 
 local run = {}
@@ -150,14 +149,6 @@ local function dry(asked, display, loaded, o)
   return DONE
 end
 
--- Recipe, options and profile of what was asked for, or nil and what is wrong.
-local function resolved(asked)
-  local runs, message = sweep.expand(asked.words, asked.config)
-  if runs and #runs > 1 then message = ("expected one run, got %d"):format(#runs) end
-  if not runs or #runs > 1 then return nil, message end
-  return runs[1]
-end
-
 local function fresh(name)
   local ok, out = pcall(folder.fresh, folder.HOME, name)
   if not ok then error(out .. "; --out DIR keeps the run elsewhere, --out none keeps nothing", 0) end
@@ -165,27 +156,16 @@ local function fresh(name)
 end
 
 --- Runs a recipe.
--- @tparam table asked words: a recipe's name or path, and "key=value"; config: a file in its place, or nil; json,
---   quiet: booleans; out: a folder, "none" to keep nothing, or nil for a new one in runs/; dry: whether to tell alone
---   what the stages will take (hyla.run.foresee); profile: nil, or { path = a file for a trace, nil: trace.json in the
---   folder }
+-- @tparam table one what hyla.run.sweep gives
+-- @tparam table asked json, quiet: booleans; out: a folder, "none" to keep nothing, or nil for a new one in runs/; dry:
+--   whether to tell alone what the stages will take (hyla.run.foresee); profile: nil, or { path = a file for a trace,
+--   nil: trace.json in the folder }
 -- @treturn number exit code: 0 done, 1 failed, 2 wrong usage, 130 interrupted
-function run.main(asked)
-  local display = display_of(asked)
-  local one, message = resolved(asked)
-  if not one then
-    complain(display, message)
-    return USAGE
-  end
-  local loaded, o = one.recipe, one.options
-  if asked.dry and asked.out then
-    complain(display, "--dry-run keeps nothing: it goes without --out")
-    return USAGE
-  end
-  if asked.dry and asked.profile then
-    complain(display, "--dry-run runs nothing: it goes without --profile")
-    return USAGE
-  end
+-- @treturn string|nil what is wrong with the usage
+function run.main(one, asked)
+  local display, loaded, o = display_of(asked), one.recipe, one.options
+  if asked.dry and asked.out then return USAGE, "--dry-run keeps nothing: it goes without --out" end
+  if asked.dry and asked.profile then return USAGE, "--dry-run runs nothing: it goes without --profile" end
   if asked.dry then return dry(asked, display, loaded, o) end
   return conduct(asked, display, function()
     local out = asked.out or fresh(loaded.name)
@@ -196,31 +176,18 @@ function run.main(asked)
   end)
 end
 
---- Runs recipes and options in all combinations, each in a process of its own.
--- @tparam table asked as for run.main, without profile and dry; jobs: how many at a time, or nil for one; threads: of
---   each, or nil
--- @treturn number exit code: 0 all done, 1 when any failed, 2 wrong usage, 130 interrupted
-function run.several(asked)
+--- Runs several, each in a process of its own.
+-- @tparam {table,...} runs what hyla.run.sweep gives
+-- @tparam table asked as for run.main, without profile and dry, `out` being the folder around theirs; jobs: how many at
+--   a time, or nil for one; threads: of each, or nil
+-- @treturn number exit code: 0 all done, 1 when any failed, 130 interrupted
+function run.several(runs, asked)
   local display = display_of(asked)
-  local runs, message = sweep.expand(asked.words, asked.config)
-  if not runs then
-    complain(display, message)
-    return USAGE
-  end
   local counts, troubles = jobs.run(runs, { jobs = asked.jobs or 1, threads = asked.threads, out = asked.out,
     json = asked.json }, display)
   for _, words in ipairs(troubles) do complain(display, words) end
   if counts.interrupted or counts["not begun"] then return INTERRUPTED end
   return counts.failed and FAILED or DONE
-end
-
---- Does a command ask for several runs?
--- @tparam {string,...} words recipes and key=value
--- @tparam[opt] string config a file
--- @treturn boolean; false also where something is wrong, which run.main tells
-function run.is_several(words, config)
-  local runs = sweep.expand(words, config)
-  return runs ~= nil and #runs > 1
 end
 
 --- Goes on with a run that was cut short.

@@ -89,7 +89,8 @@ local function process(path, out, given)
     local run = require "hyla.run"
     if require("lfs").attributes(%q .. "/checkpoint.hyla") or require("lfs").attributes(%q .. "/checkpoint.previous")
     then os.exit(run.resume { out = %q, quiet = true }) end
-    os.exit(run.main { words = { %q, %s }, out = %q, quiet = true })]]):format(package.path, out, out, out,
+    local one = require("hyla.run.sweep").expand({ %q, %s })[1]
+    os.exit(run.main(one, { out = %q, quiet = true }))]]):format(package.path, out, out, out,
       path, table.concat(words, ", "), out))
 end
 

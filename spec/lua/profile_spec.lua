@@ -161,7 +161,8 @@ describe("profile", function()
     assert.equal(1, expect_nesting(read "failed.json")["optimise learned"])
     shell.write(folder .. "/interrupt.lua", ([[
       require("hyla.ffi").C.hyla_interrupt_at(13)
-      os.exit(require("hyla.run").main { words = { %q }, quiet = true, out = "none", profile = { path = %q } })
+      local one = require("hyla.run.sweep").expand({ %q })[1]
+      os.exit(require("hyla.run").main(one, { quiet = true, out = "none", profile = { path = %q } }))
     ]]):format(path, folder .. "/cut.json"))
     assert.equal(130, hyla "DIR/interrupt.lua".code)
     local depth = expect_nesting(read "cut.json")

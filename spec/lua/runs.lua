@@ -100,7 +100,8 @@ function runs.in_process(path, out, code)
 package.path = %q
 local signal, unistd = require "posix.signal", require "posix.unistd"
 %s
-os.exit(require("hyla.run").main { words = { %q }, out = %q, json = true })
+local one = require("hyla.run.sweep").expand({ %q })[1]
+os.exit(require("hyla.run").main(one, { out = %q, json = true }))
 ]]):format(package.path, code, path, out))
   local pipe = assert(io.popen(("luajit %s/child.lua 2>&1; echo code $?"):format(script)))
   local text = pipe:read("*a")

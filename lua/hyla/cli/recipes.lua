@@ -39,17 +39,18 @@ end
 local function run(a)
   local profile = traced(a)
   if profile and profile.message then return 2, profile.message end
-  local asked = { words = a.words, config = a.config, json = a.json, quiet = a.quiet, out = a.out, jobs = a.jobs,
-    threads = a.threads, dry = a.dry_run, profile = profile }
-  local runs = require "hyla.run"
-  if not (a.jobs or runs.is_several(a.words, a.config)) then
+  local list, message = require "hyla.run.sweep".expand(a.words, a.config)
+  if not list then return 2, message end
+  local asked = { json = a.json, quiet = a.quiet, out = a.out, jobs = a.jobs, threads = a.threads, dry = a.dry_run,
+    profile = profile }
+  if not a.jobs and #list == 1 then
     set_threads(a.threads)
-    return runs.main(asked)
+    return require "hyla.run".main(list[1], asked)
   end
   for _, flag in ipairs { "dry_run", "profile" } do
     if a[flag] then return 2, ("--%s goes with one run, not with several"):format((flag:gsub("_", "-"))) end
   end
-  return runs.several(asked)
+  return require "hyla.run".several(list, asked)
 end
 
 local function resume(a)
