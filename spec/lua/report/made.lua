@@ -38,7 +38,7 @@ function made.metrics(stage, count, figures)
 end
 
 --- Makes the folder of a run.
--- @tparam table about recipe, options, status, message, metrics (text), results, columns, reference; images:
+-- @tparam table about recipe, options, data, status, message, metrics (text), results, columns, reference; images:
 --   {name =, values =, captions =, marks =}; matrix: {name =, values =, names =}; charts: by name
 -- @treturn string its path
 function made.run(about)
@@ -46,7 +46,7 @@ function made.run(about)
   assert(lfs.mkdir(path))
   assert(lfs.mkdir(path .. "/pictures"))
   runs.write(path .. "/config.yaml", yaml.text { recipe = about.recipe or "made",
-    options = about.options or { seed = 1 }, versions = { hyla = "0" }, machine = { cpu = "none" } })
+    options = about.options or { seed = 1 }, versions = { hyla = "0" }, machine = { cpu = "none" }, data = about.data })
   runs.write(path .. "/recipe.lua", about.source or "return 1 < 2")
   runs.write(path .. "/status.json", json.encode { status = about.status or "done", message = about.message,
     began = "2026-11-25T22:38:30Z", seconds = 12, pid = 1 })

@@ -16,6 +16,13 @@ local function count(text, pattern)
 end
 
 describe("the page of a run", function()
+  it("says where the data came from, of a large corpus by one sum of all", function()
+    local text = page_of(made.run { data = { { name = "corpus", count = 4620, sha256 = "ab12" },
+      { name = "digits", generated = true } } })
+    assert.is_truthy(text:find("<td>corpus</td><td>4,620 files</td><td>ab12</td>", 1, true))
+    assert.is_truthy(text:find("<td>digits</td><td>made by Hyla</td><td></td>", 1, true))
+  end)
+
   it("has configuration, results beside the paper's, pictures, curves and the recipe", function()
     local text = page_of(made.whole(20))
     for _, words in ipairs { "<h1>whole</h1>", ">1000, 1500<", '<td class="n">0.7500</td>', '<td class="n">0.8000</td>',

@@ -88,7 +88,8 @@ local function data_of(runs)
         end
       end
       if #(set.files or {}) == 0 and not known[set.name or ""] then
-        known[set.name or ""], rows[#rows + 1] = true, { tostring(set.name), "made by Hyla", "" }
+        local from = set.count and number.count(set.count, "file") or "made by Hyla"
+        known[set.name or ""], rows[#rows + 1] = true, { tostring(set.name), from, set.sha256 or "" }
       end
     end
   end
