@@ -119,6 +119,7 @@ describe("profile", function()
       ["profile no_such"] = "no_such",
       ["run RECIPE --out none --profile"] = "--profile FILE.json says, where nothing is kept",
       ["run RECIPE --profile steps=3"] = "expected a file that ends in .json, got 'steps=3'",
+      ["run RECIPE --profile none/t.json"] = "--profile: no such folder: none",
       ["run RECIPE --dry-run --profile DIR/x.json"] = "goes without --profile",
     } do
       local seen = hyla(words)

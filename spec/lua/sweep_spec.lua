@@ -78,7 +78,7 @@ describe("a sweep", function()
   it("refuses what means nothing before anything begins", function()
     for words, message in pairs {
       ["n=1,x"] = "option 'n': expected number, got '1,x'",
-      ["n=3..1"] = "option 'n': expected number, got '3..1'",
+      ["n=3..1"] = "option 'n': expected number, or LOWEST..HIGHEST of at most 10000, got '3..1'",
       ["n=1..2..3"] = "expected number",
       ["n=1,1"] = "option 'n': the value 1 is given twice",
       ["n=1,101"] = "option 'n': expected -5 to 100, got 101",

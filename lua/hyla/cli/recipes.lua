@@ -1,5 +1,6 @@
 --- Commands on recipes: run, resume, list.
 -- @module hyla.cli.recipes
+local lfs = require "lfs"
 
 local function set_threads(count)
   if count then require "hyla.ffi".C.hyla_threads(count) end
@@ -32,6 +33,10 @@ local function traced(a)
   end
   if path and not path:match "%.json$" then
     return { message = ("--profile: expected a file that ends in .json, got '%s'"):format(path) }
+  end
+  local folder = path and path:match "^(.+)/"   -- now, and not when the run has ended
+  if folder and lfs.attributes(folder, "mode") ~= "directory" then
+    return { message = ("--profile: no such folder: %s"):format(folder) }
   end
   return { path = path }
 end

@@ -17,7 +17,7 @@ local function refuse(declared, ...)
   return nil, string.format(...) .. "\n" .. settings.describe(declared)
 end
 
--- The whole numbers of "1..3"; nil for another text.
+-- The whole numbers of "1..3"; nil for another text, and for what is no range that can be run.
 local function range_of(text)
   local first, last = text:match "^(%-?%d+)%.%.(%-?%d+)$"
   first, last = tonumber(first), tonumber(last)
@@ -75,7 +75,11 @@ function sweep.axes(declared, words)
       end
       values = values_of(kind, text)
     end
-    if not values then return refuse(declared, "option '%s': expected %s, got '%s'", key, kind.name, text) end
+    if not values then
+      local wanted = kind.name
+      if text:find("..", 1, true) then wanted = ("%s, or LOWEST..HIGHEST of at most %d"):format(wanted, MOST) end
+      return refuse(declared, "option '%s': expected %s, got '%s'", key, wanted, text)
+    end
     local ok, message = add(axes, declared, key, values)
     if not ok then return nil, message end
   end
