@@ -29,6 +29,7 @@ local function open(path, env, columns)
     unistd.setpid "s"
     local slave = fcntl.open(name, fcntl.O_RDWR)
     for fd = 0, 2 do unistd.dup2(slave, fd) end
+    unistd.close(master)   -- held here, too, it would outlive a spec that is killed, and the child with it
     ffi.C.ioctl(0, SET_WINDOW_SIZE, ffi.cast("void *", ffi.new("hyla_winsize", 24, columns or 80, 0, 0)))
     stdlib.setenv("COLUMNS", nil)
     for key, value in pairs(env) do stdlib.setenv(key, value or nil) end
