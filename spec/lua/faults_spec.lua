@@ -89,9 +89,10 @@ describe("a run that cannot show what it has done", function()
   for words, how in pairs {
     [""] = { behind = ">/dev/full", says = "standard output: No space left" },
     ["--json"] = { behind = "| true", says = "^" },                            -- nobody reads
-    ["--profile DIR/none/x.json"] = { behind = "", says = "none/x.json: cannot be written" },
+    ["--profile DIR/folder.json"] = { behind = "", says = "folder.json: cannot be replaced: Is a directory" },
   } do
     it(("is done (%s %s)"):format(words, how.behind), function()
+      run "mkdir DIR/folder.json"                                             -- no trace can be written there
       local r = run(("HYLA run RECIPE hyper_steps=3 --quiet --out DIR/out %s %s"):format(words, how.behind))
       assert.matches(how.says, r.err)
       assert.equal("done", files.status(folder .. "/out").status)
