@@ -6,7 +6,7 @@
 static const size_t cache_bytes = 160 << 10; /* a block's rows of all that a phase touches: about half of a small L2 */
 static const size_t most_bytes = 1 << 20;    /* a block's rows of one value, where an item wants many rows */
 static const size_t near_bytes = 640 << 10;  /* a block's rows of leaves there: they are met twice while in an L2 */
-enum { MOST_UNITS = 16, MOST_LEAVES = 16 };
+enum { MOST_UNITS = 16 };
 static const double worth_sharing = 2000, worth_taking = 3000; /* ns: of a phase; of what a thread takes at a time */
 static const size_t chain_bytes = 8 << 10; /* a value's rows while a chain of maps passes: several fit a small L1 */
 
@@ -26,24 +26,25 @@ static void find_readers(const hy_plan *p, int *last, bool *local) {
 
 /* ---- blocks ---- */
 
-/* Of leaves that the phase reads row by row, each once however many items read it. */
-static size_t leaf_row_bytes(const hy_plan *p, const hy_phase *ph) {
-  size_t bytes = 0;
-  int seen[MOST_LEAVES], n_seen = 0;
+/* A row of a leaf, where the phase reads it row by row; 0 where it does not. */
+static size_t leaf_row(const hy_plan *p, const hy_phase *ph, int leaf) {
   for (int k = ph->first; k < ph->first + ph->n; k++) {
     const hy_item *it = &p->item[p->order[k]];
     for (int j = 0; j < it->n_in; j++) {
       const hy_view *v = &it->in[j];
-      int at = 0;
-      if (p->item[v->item].split != HY_LEAF || it->whole >> j & 1 || !v->rank || v->dim[0] != it->extent ||
-          it->extent == 1 || !v->stride[0])
-        continue;
-      while (at < n_seen && seen[at] != v->item) at++;
-      if (at < n_seen) continue;
-      if (n_seen < MOST_LEAVES) seen[n_seen++] = v->item;
-      bytes += (size_t)(hy_view_size(v) / v->dim[0]) * p->item[v->item].element;
+      if (v->item == leaf && !(it->whole >> j & 1) && v->rank && v->dim[0] == it->extent && it->extent > 1 &&
+          v->stride[0])
+        return (size_t)(hy_view_size(v) / v->dim[0]) * p->item[leaf].element;
     }
   }
+  return 0;
+}
+
+/* Each leaf once, however many items read it. */
+static size_t leaf_row_bytes(const hy_plan *p, const hy_phase *ph) {
+  size_t bytes = 0;
+  for (int i = 0; i < p->n_item; i++)
+    if (p->item[i].split == HY_LEAF) bytes += leaf_row(p, ph, i);
   return bytes;
 }
 
