@@ -32,6 +32,26 @@ function names.keys(t)
   return list
 end
 
+--- Keys of a set in the order of a table's columns: those of `first` that it has, then the others by name.
+-- @tparam table set string -> true
+-- @tparam[opt] {string,...} first
+-- @tparam[opt] table lead of the others, those that come before the rest: string -> true
+-- @treturn {string,...}
+function names.ordered(set, first, lead)
+  local list, left = {}, {}
+  for key in pairs(set) do left[key] = true end
+  local function put(key)
+    if left[key] then list[#list + 1], left[key] = key, nil end
+  end
+  for _, key in ipairs(first or {}) do put(key) end
+  local others = names.keys(left)
+  for _, key in ipairs(others) do
+    if lead and lead[key] then put(key) end
+  end
+  for _, key in ipairs(others) do put(key) end
+  return list
+end
+
 --- The known names nearest to a wrong one, best first, at most three; empty when none is near.
 -- @tparam string wrong
 -- @tparam {string,...} known

@@ -1,5 +1,6 @@
 --- What a run hands over: its table of results for people, the same as JSON and its series as CSV.
 
+local names = require "hyla.names"
 local json = require "hyla.report.json"
 local number = require "hyla.number"
 local site = require "hyla.site"
@@ -28,23 +29,14 @@ end
 
 -- Column names of rows: those of `first` that occur, then the others, strings before numbers, by name.
 local function columns_of(rows, first)
-  local seen, columns, others, text = {}, {}, {}, {}
+  local seen, text = {}, {}
   for _, row in ipairs(rows) do
     for key, value in pairs(row) do
       seen[key] = true
       text[key] = text[key] or type(value) == "string"
     end
   end
-  for _, key in ipairs(first or {}) do
-    if seen[key] then columns[#columns + 1], seen[key] = key, nil end
-  end
-  for key in pairs(seen) do others[#others + 1] = key end
-  table.sort(others, function(a, b)
-    if text[a] ~= text[b] then return text[a] end
-    return a < b
-  end)
-  for _, key in ipairs(others) do columns[#columns + 1] = key end
-  return columns
+  return names.ordered(seen, first, text)
 end
 
 local function cell(value)
@@ -130,7 +122,10 @@ function report.json(run)
   return json.encode(object, run.recipe, order)
 end
 
-local function csv_cell(value)
+--- A value as a cell of CSV, with every digit.
+-- @param value nil, a number, string or boolean
+-- @treturn string
+function report.csv_cell(value)
   if value == nil then return "" end
   if type(value) == "number" then return number.format(value) end
   local text = tostring(value)
@@ -139,7 +134,7 @@ end
 
 local function csv_line(columns, value_of)
   local words = {}
-  for i, name in ipairs(columns) do words[i] = csv_cell(value_of(name)) end
+  for i, name in ipairs(columns) do words[i] = report.csv_cell(value_of(name)) end
   return table.concat(words, ",")
 end
 
@@ -168,7 +163,7 @@ function report.csv(series, first)
   local columns = columns_of(all, first or { "restart", "iteration", "trial" })
   local lines = { "series," .. csv_line(columns, function(name) return name end) }
   for _, one in ipairs(series) do
-    local name = csv_cell(one.name)
+    local name = report.csv_cell(one.name)
     for _, row in ipairs(one.rows) do
       lines[#lines + 1] = name .. "," .. csv_line(columns, function(column) return row[column] end)
     end

@@ -1,5 +1,6 @@
 --- Rows of figures as an aligned table that fits a width: a series at the prompt.
 -- @module hyla.prompt.rows
+local names = require "hyla.names"
 local number = require "hyla.number"
 
 local rows = {}
@@ -26,17 +27,11 @@ end
 
 -- Names of the columns, those of FIRST before others, which are by name.
 local function columns_of(list)
-  local seen, columns, others = {}, {}, {}
+  local seen = {}
   for _, row in ipairs(list) do
     for name in pairs(row) do seen[name] = true end
   end
-  for _, name in ipairs(FIRST) do
-    if seen[name] then columns[#columns + 1], seen[name] = name, nil end
-  end
-  for name in pairs(seen) do others[#others + 1] = name end
-  table.sort(others)
-  for _, name in ipairs(others) do columns[#columns + 1] = name end
-  return columns
+  return names.ordered(seen, FIRST)
 end
 
 local function cell(value)

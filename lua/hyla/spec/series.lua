@@ -32,15 +32,11 @@ local function rows_of(given)
 end
 
 local function columns_of(rows, left_out)
-  local seen, columns = {}, {}
+  local seen = {}
   for _, row in ipairs(rows) do
     for name in pairs(row) do seen[name] = not left_out[name] or nil end
   end
-  for _, name in ipairs(counters) do
-    if seen[name] then columns[#columns + 1], seen[name] = name, nil end
-  end
-  for _, name in ipairs(names.keys(seen)) do columns[#columns + 1] = name end
-  return columns
+  return names.ordered(seen, counters)
 end
 
 local function finite(value) return type(value) == "number" and value == value and math.abs(value) ~= math.huge end

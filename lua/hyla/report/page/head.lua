@@ -60,26 +60,18 @@ end
 
 -- Columns of rows: those of `first`, then the others, strings before numbers, by name. And which hold numbers.
 local function columns_of(runs)
-  local seen, list, numeric = {}, {}, {}
-  local function look(row)
-    for name, value in pairs(row) do
-      seen[name] = true
-      numeric[name] = numeric[name] or type(value) == "number"
+  local seen, first, numeric, others = {}, {}, {}, {}
+  for _, run in ipairs(runs) do
+    for _, name in ipairs(run.columns) do first[#first + 1] = name end
+    for _, row in ipairs(run.results) do
+      for name, value in pairs(row) do
+        seen[name] = true
+        numeric[name] = numeric[name] or type(value) == "number"
+      end
     end
   end
-  for _, run in ipairs(runs) do
-    for _, row in ipairs(run.results) do look(row) end
-  end
-  local function put(name)
-    if seen[name] then list[#list + 1], seen[name] = name, nil end
-  end
-  for _, run in ipairs(runs) do
-    for _, name in ipairs(run.columns) do put(name) end
-  end
-  local others = names.keys(seen)
-  for _, name in ipairs(others) do if not numeric[name] then put(name) end end
-  for _, name in ipairs(others) do put(name) end
-  return list, numeric
+  for name in pairs(seen) do others[name] = not numeric[name] end
+  return names.ordered(seen, first, others), numeric
 end
 
 -- Rows with the same first cell stand together: of each run, and of what a run is compared with.
