@@ -6,6 +6,7 @@ local lib = dofile(here .. "lib.lua")
 local ffi = require "ffi"
 local C = require("hyla.ffi").C
 local load_library = require "hyla.lib.load"
+local quote = require "hyla.quote"
 local tensor = require "hyla.tensor"
 require "hyla.functions"                               -- products of tensors
 
@@ -39,7 +40,6 @@ local function products(blas, o, threads)
   return 2e-9 * n ^ 3 / theirs, 2e-9 * n ^ 3 / ours
 end
 
-local function quote(word) return "'" .. word:gsub("'", "'\\''") .. "'" end
 
 local function read(line)
   local pipe = assert(io.popen(line))

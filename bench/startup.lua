@@ -3,9 +3,9 @@
 local here = debug.getinfo(1, "S").source:match "^@(.*[/\\])" or "./"
 local lib = dofile(here .. "lib.lua")
 local small = dofile(here .. "small.lua")
+local quote = require "hyla.quote"
 local json = require "hyla.report.json"
 
-local function quote(word) return "'" .. word:gsub("'", "'\\''") .. "'" end
 
 -- The launcher of a clone; an installation's is elsewhere, but what it starts is not.
 local function launcher()

@@ -4,9 +4,11 @@
 -- by define("name", ...), modules whose header does not name them. The modules of the language come first; the rest of
 -- the house is below "Parts inside".
 -- @module hyla.reference
+local file = require "hyla.file"
 local folders = require "hyla.folders"
 local lfs = require "lfs"
 local stdlib = require "posix.stdlib"
+local quote = require "hyla.quote"
 
 local reference = {}
 
@@ -78,30 +80,15 @@ function reference.prepared(text, name)
   return table.concat(lines, "\n") .. "\n"
 end
 
-local function read(path)
-  local file = assert(io.open(path, "rb"))
-  local text = file:read "*a"
-  file:close()
-  return text
-end
-
-local function write(path, text)
-  local file = assert(io.open(path, "wb"))
-  assert(file:write(text))
-  assert(file:close())
-end
-
 local function prepare(folder)
   each_source(folders.modules, "hyla.", function(path, name)
     if name == "hyla.init" then name = "hyla" end
-    write(("%s/%s.lua"):format(folder, name), reference.prepared(read(path), name))
+    assert(file.write(("%s/%s.lua"):format(folder, name), reference.prepared(assert(file.read(path)), name)))
   end)
-  write(folder .. "/config.ld", config)
+  assert(file.write(folder .. "/config.ld", config))
 end
 
 -- ---- the command's work ----
-
-local function quote(word) return "'" .. word:gsub("'", "'\\''") .. "'" end
 
 local function succeeds(line)
   local status = os.execute(line)
@@ -131,7 +118,7 @@ function reference.write(path)
   if not work then return nil, "no folder for the sources can be made in " .. (os.getenv "TMPDIR" or "/tmp") end
   local ok, message = pcall(prepare, work)
   if ok and not succeeds(("cd %s && ldoc --quiet --dir out . >log 2>&1"):format(quote(work))) then
-    ok, message = nil, "ldoc failed:\n" .. read(work .. "/log")
+    ok, message = nil, "ldoc failed:\n" .. assert(file.read(work .. "/log"))
   end
   if ok and not succeeds(("mkdir -p %s && cp -R %s/. %s"):format(quote(path), quote(work .. "/out"), quote(path))) then
     ok, message = nil, path .. ": cannot be written"

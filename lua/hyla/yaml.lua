@@ -7,6 +7,7 @@
 -- A type is "text", "integer", "number" or "boolean", or is made by `list` and `map`, or is `any`: what `text` wrote.
 -- @module hyla.yaml
 local events = require "yaml"   -- libyaml's own events, which know their lines
+local file = require "hyla.file"
 local names = require "hyla.names"
 local number = require "hyla.number"
 local utf8 = require "hyla.report.text".utf8
@@ -165,12 +166,8 @@ end
 -- @param declared its type
 -- @return the value; or nil and a message with file and line
 local function read(path, declared)
-  local file, problem = io.open(path, "rb")
-  if not file then return nil, problem end
-  local text
-  text, problem = file:read("*a")
-  file:close()
-  if not text then return nil, ("%s: %s"):format(path, problem) end
+  local text, problem = file.read(path)
+  if not text then return nil, problem end
   return load(text, declared, path)
 end
 

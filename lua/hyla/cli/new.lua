@@ -1,26 +1,17 @@
 --- The command `new`: writes a recipe and its spec to begin from.
 -- @module hyla.cli.new
+local engine = require "hyla.ffi"
 local folders = require "hyla.folders"
 local lfs = require "lfs"
 local template = require "hyla.template"
 
 local function exists(path) return lfs.attributes(path, "mode") ~= nil end
 
-local function write(path, text)
-  local file, message = io.open(path, "wb")
-  if not file then return nil, message end
-  local ok, closed, refused
-  ok, message = file:write(text)
-  closed, refused = file:close()
-  if ok and closed then return true end
-  return nil, ("%s: %s"):format(path, message or refused)
-end
-
 -- Writes all files or none: what was written is removed where one fails.
 local function write_all(files)
   for i, one in ipairs(files) do
     local ok, message = folders.make(one.path:match "^(.*)/")
-    if ok then ok, message = write(one.path, one.text) end
+    if ok then ok, message = pcall(engine.check, engine.C.hyla_file_write(one.path, one.text, #one.text)) end
     if not ok then
       for k = 1, i do os.remove(files[k].path) end
       return nil, message

@@ -1,5 +1,6 @@
 --- Commands on runs that are kept: runs, show.
 -- @module hyla.cli.runs
+local file = require "hyla.file"
 local folder = require "hyla.run.folder"
 local number = require "hyla.number"
 
@@ -74,7 +75,7 @@ end
 
 local function last_lines(path)
   local lines = {}
-  for line in (folder.read(path) or ""):gmatch "([^\n]*)\n" do lines[#lines + 1] = line end
+  for line in (file.read(path) or ""):gmatch "([^\n]*)\n" do lines[#lines + 1] = line end
   return { unpack(lines, math.max(1, #lines - LINES + 1)) }
 end
 
@@ -82,7 +83,7 @@ local function files_text(entry)
   if entry.generated then return "generated" end
   if entry.count then return ("%s, SHA-256 %s"):format(number.count(entry.count, "file"), entry.sha256) end
   local words = {}
-  for i, file in ipairs(entry.files or {}) do words[i] = ("%s, SHA-256 %s"):format(file.path, file.sha256) end
+  for i, one in ipairs(entry.files or {}) do words[i] = ("%s, SHA-256 %s"):format(one.path, one.sha256) end
   return table.concat(words, "; ")
 end
 

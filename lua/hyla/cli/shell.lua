@@ -1,11 +1,10 @@
 --- Commands for the shell: completion, what completion asks for, and the manual page.
 -- @module hyla.cli.shell
+local file = require "hyla.file"
 local folders = require "hyla.folders"
 
 local function script(a)
-  local file = assert(io.open(("%s/cli/completion/hyla.%s"):format(folders.modules, a.shell)))
-  io.stdout:write(file:read "*a")
-  file:close()
+  io.stdout:write(assert(file.read(("%s/cli/completion/hyla.%s"):format(folders.modules, a.shell))))
   return 0
 end
 

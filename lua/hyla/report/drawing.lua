@@ -2,23 +2,14 @@
 -- @module hyla.report.drawing
 local lfs = require "lfs"
 local stdlib = require "posix.stdlib"
+local file = require "hyla.file"
 local gnuplot = require "hyla.report.gnuplot"
 
 local drawing = {}
 
-local function read(path)
-  local file = assert(io.open(path, "rb"))
-  local text = file:read "*a"
-  file:close()
-  return text
-end
-
 local function write(path, text)
-  local file, message = io.open(path, "wb")
-  local ok = file
-  if file then ok, message = file:write(text) end
-  if file then file:close() end
-  if not ok then error(tostring(message), 0) end
+  local ok, message = file.write(path, text)
+  if not ok then error(message, 0) end
 end
 
 local function remove(folder)
@@ -50,7 +41,7 @@ function drawing.svgs(commands)
     local script, drawn = {}, {}
     for i, command in ipairs(commands) do script[i] = command(("%s/%d.svg"):format(folder, i)) end
     drawing.run(table.concat(script, "\n"))
-    for i = 1, #commands do drawn[i] = read(("%s/%d.svg"):format(folder, i)) end
+    for i = 1, #commands do drawn[i] = assert(file.read(("%s/%d.svg"):format(folder, i))) end
     return drawn
   end)
   remove(folder)

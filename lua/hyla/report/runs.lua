@@ -1,6 +1,7 @@
 --- The runs that a report is of: their folders, read once, and what each is called.
 -- @module hyla.report.runs
 local lfs = require "lfs"
+local file = require "hyla.file"
 local folder = require "hyla.run.folder"
 local settings = require "hyla.report.page.settings"
 
@@ -44,7 +45,7 @@ function runs.read(paths)
   for i, path in ipairs(paths) do
     local run, message = folder.open(path)
     if not run then return nil, old(path) or message end
-    run.stages, run.source = run.metrics(), (folder.read(path .. "/" .. folder.RECIPE))
+    run.stages, run.source = run.metrics(), (file.read(path .. "/" .. folder.RECIPE))
     list[i] = run
   end
   put_labels(list)

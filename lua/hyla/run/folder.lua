@@ -16,6 +16,7 @@
 local lfs = require "lfs"
 local fcntl = require "posix.fcntl"
 local unistd = require "posix.unistd"
+local file = require "hyla.file"
 local folders = require "hyla.folders"
 local json = require "hyla.report.json"
 local yaml = require "hyla.yaml"
@@ -101,22 +102,8 @@ function folder.list(home)
   return list
 end
 
---- Reads a whole file.
--- @tparam string path
--- @treturn string; or nil and a message
-function folder.read(path)
-  local file, message = io.open(path, "rb")
-  if not file then return nil, message end
-  local bytes, problem = file:read("*a")
-  file:close()
-  if not bytes then return nil, ("%s: %s"):format(path, problem) end
-  return bytes
-end
-
-local read = folder.read
-
 local function read_json(path)
-  local text, message = read(path)
+  local text, message = file.read(path)
   if not text then return nil, message end
   local value
   value, message = json.decode(text)
@@ -193,7 +180,7 @@ end
 --   crash has cut is left out
 function folder.metrics(path)
   local stages, by_stage = {}, {}
-  local text = read(path .. "/" .. folder.METRICS) or ""
+  local text = file.read(path .. "/" .. folder.METRICS) or ""
   for line in text:gmatch "([^\n]*)\n" do
     local cells = cells_of(line)
     local iteration, value = tonumber(cells[3]), tonumber(cells[5])
@@ -230,10 +217,10 @@ local function hypers_of(path)
   local all = {}
   for _, stage in ipairs(entries(path .. "/" .. folder.HYPERS)) do
     local of = { best = {}, last = {} }
-    for _, file in ipairs(entries(("%s/%s/%s"):format(path, folder.HYPERS, stage))) do
-      local which, name = file:match "^(%l+)%-(.*)%.npy$"
+    for _, entry in ipairs(entries(("%s/%s/%s"):format(path, folder.HYPERS, stage))) do
+      local which, name = entry:match "^(%l+)%-(.*)%.npy$"
       if of[which] then
-        of[which][folder.decoded(name)] = ("%s/%s/%s/%s"):format(path, folder.HYPERS, stage, file)
+        of[which][folder.decoded(name)] = ("%s/%s/%s/%s"):format(path, folder.HYPERS, stage, entry)
       end
     end
     all[folder.decoded(stage)] = of
@@ -244,9 +231,9 @@ end
 -- The recipe's pictures, by name: what NAME.json says of each, with its name and the path of its values.
 local function pictures_of(path)
   local list = {}
-  for _, file in ipairs(entries(path .. "/" .. folder.PICTURES)) do
-    local name = file:match "^(.*)%.json$"
-    local about = name and read_json(("%s/%s/%s"):format(path, folder.PICTURES, file))
+  for _, entry in ipairs(entries(path .. "/" .. folder.PICTURES)) do
+    local name = entry:match "^(.*)%.json$"
+    local about = name and read_json(("%s/%s/%s"):format(path, folder.PICTURES, entry))
     if about then
       about.name, about.path = name, ("%s/%s/%s.npy"):format(path, folder.PICTURES, name)
       list[#list + 1] = about
@@ -266,7 +253,7 @@ function folder.open(path)
   local status, message = folder.status(path)
   if not status then return nil, ("%s: not a run: %s"):format(path, message) end
   local text
-  text, message = read(path .. "/" .. folder.CONFIG)
+  text, message = file.read(path .. "/" .. folder.CONFIG)
   local config = text and yaml.load(text, yaml.any, path .. "/" .. folder.CONFIG)
   if type(config) ~= "table" or not (config.machine and config.versions) then
     return nil, ("%s: not a run: %s"):format(path, message or "config.yaml is damaged")

@@ -7,6 +7,7 @@ local time = require "posix.time"
 local unistd = require "posix.unistd"
 local wait = require "posix.sys.wait"
 local C = require("hyla.ffi").C
+local file = require "hyla.file"
 local folder = require "hyla.run.folder"
 local json = require "hyla.report.json"
 local number = require "hyla.number"
@@ -46,7 +47,7 @@ local function start(job, asked, threads)
 end
 
 local function take(path)
-  local text = folder.read(path) or ""
+  local text = file.read(path) or ""
   os.remove(path)
   return text
 end

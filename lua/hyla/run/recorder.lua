@@ -10,6 +10,9 @@ local fcntl = require "posix.fcntl"
 local stdlib = require "posix.stdlib"
 local unistd = require "posix.unistd"
 local C = require("hyla.ffi").C
+local file = require "hyla.file"
+local quote = require "hyla.quote"
+local report = require "hyla.report"
 local files = require "hyla.run.folder"
 local json = require "hyla.report.json"
 local names = require "hyla.names"
@@ -29,17 +32,14 @@ local function time_text() return os.date "!%Y-%m-%dT%H:%M:%SZ" end
 
 -- The processor's name.
 local function cpu()
-  local file = io.open "/proc/cpuinfo"
-  local text = file and file:read(4096) or ""
-  if file then file:close() end
-  return text:match "model name%s*:%s*([^\n]+)" or jit.arch
+  return (file.read "/proc/cpuinfo" or ""):match "model name%s*:%s*([^\n]+)" or jit.arch
 end
 
 -- The commit of the repository that a file is in, with "-dirty" where files differ from it; nil without one.
 local function commit_of(path)
   local folder = path:match "^(.*)/[^/]*$" or "."
-  local pipe = io.popen(("git -C '%s' describe --always --dirty --abbrev=40 --exclude='*' 2>/dev/null"):format(
-    (folder:gsub("'", "'\\''"))))
+  local pipe = io.popen(("git -C %s describe --always --dirty --abbrev=40 --exclude='*' 2>/dev/null"):format(
+    quote(folder)))
   local text = pipe:read "*l"
   pipe:close()
   return text
@@ -143,7 +143,7 @@ end
 function recorder.resume(store, kept, seconds)
   sources.clear()
   local path = ("%s/%s"):format(store.folder, files.METRICS)
-  local text, message = files.read(path)
+  local text, message = file.read(path)
   if not text then error(message, 0) end
   local base = kept.metrics - #kept.tail
   if #text < base then
@@ -158,10 +158,7 @@ function recorder.resume(store, kept, seconds)
   return self
 end
 
-local function csv_cell(text)
-  text = text:gsub("%c", " ")
-  return text:find '[,"]' and '"' .. text:gsub('"', '""') .. '"' or text
-end
+local function csv_cell(text) return report.csv_cell((text:gsub("%c", " "))) end
 
 --- Adds numbers.
 -- @tparam string stage
@@ -219,13 +216,13 @@ end
 -- The files of two entries of one data set, those of the first followed by what is new in the second.
 local function joined(path, old, new)
   local all, sums = {}, {}
-  for _, file in ipairs(old.files or {}) do all[#all + 1], sums[file.path] = file, file.sha256 end
-  for _, file in ipairs(new.files or {}) do
-    if not sums[file.path] then
-      all[#all + 1] = file
-    elseif sums[file.path] ~= file.sha256 then
-      error(("%s: %s has changed since this run began: its SHA-256 was %s, it is %s"):format(path, file.path,
-        sums[file.path], file.sha256), 0)
+  for _, one in ipairs(old.files or {}) do all[#all + 1], sums[one.path] = one, one.sha256 end
+  for _, one in ipairs(new.files or {}) do
+    if not sums[one.path] then
+      all[#all + 1] = one
+    elseif sums[one.path] ~= one.sha256 then
+      error(("%s: %s has changed since this run began: its SHA-256 was %s, it is %s"):format(path, one.path,
+        sums[one.path], one.sha256), 0)
     end
   end
   if old.count and new.count and old.sha256 ~= new.sha256 then

@@ -5,6 +5,7 @@ local lfs = require "lfs"
 local errno = require "posix.errno"
 local fcntl = require "posix.fcntl"
 local unistd = require "posix.unistd"
+local file = require "hyla.file"
 local files = require "hyla.run.folder"
 local hyla = require "hyla.ffi"
 local record = require "hyla.run.record"
@@ -99,7 +100,7 @@ function store.resume(folder)
   local self, troubles = open(folder), {}
   for _, name in ipairs { CHECKPOINT, PREVIOUS } do
     local path = folder .. "/" .. name
-    local bytes, message = files.read(path)
+    local bytes, message = file.read(path)
     local value
     if bytes then value, message = record.decode(bytes, path) end
     if value then

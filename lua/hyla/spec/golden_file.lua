@@ -1,7 +1,7 @@
 --- Golden files: YAML with a series, one row a line.
 -- @module hyla.spec.golden_file
 local ffi = require "ffi"
-local C = require("hyla.ffi").C
+local engine = require "hyla.ffi"
 local number = require "hyla.number"
 local yaml = require "hyla.yaml"
 
@@ -65,8 +65,8 @@ end
 local function text_of(series, head)
   local lines = {}
   for line in head:gmatch "[^\n]+" do lines[#lines + 1] = "# " .. line end
-  lines[#lines + 1] = ("recorded: {hyla: '%s', kernels: %s}"):format(ffi.string(C.hyla_version()),
-    ffi.string(C.hyla_kernel_variant()))
+  lines[#lines + 1] = ("recorded: {hyla: '%s', kernels: %s}"):format(ffi.string(engine.C.hyla_version()),
+    ffi.string(engine.C.hyla_kernel_variant()))
   lines[#lines + 1] = "columns: " .. listed(series.columns, word)
   lines[#lines + 1] = "rows:"
   for _, row in ipairs(series.rows) do lines[#lines + 1] = "  - " .. listed(row, digits) end
@@ -77,19 +77,10 @@ end
 -- @tparam string path in a folder that is there
 -- @tparam table series
 -- @tparam string head lines of comment
--- @treturn boolean true; or nil and what went wrong
+-- @treturn boolean true; or false and what went wrong
 function golden_file.write(path, series, head)
-  local fresh = path .. ".new"
-  local file, message = io.open(fresh, "wb")
-  if not file then return nil, message end
-  local ok, closed, refused
-  ok, message = file:write(text_of(series, head))
-  closed, refused = file:close()
-  ok, message = ok and closed, message or refused
-  if ok then ok, message = os.rename(fresh, path) end
-  if ok then return true end
-  os.remove(fresh)
-  return nil, ("%s: %s"):format(path, message)
+  local text = text_of(series, head)
+  return pcall(engine.check, engine.C.hyla_file_write(path, text, #text))
 end
 
 return golden_file

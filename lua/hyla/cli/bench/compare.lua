@@ -3,6 +3,7 @@
 -- @module hyla.cli.bench.compare
 local difference = require "hyla.cli.bench.difference"
 local figures = require "hyla.cli.bench.figures"
+local quote = require "hyla.quote"
 local json = require "hyla.report.json"
 local peers = require "hyla.cli.bench.peers"
 local process = require "hyla.cli.bench.process"
@@ -133,7 +134,7 @@ local function beside(ours, case, one, given, folder)
   return form
 end
 
-local function remove(folder) os.execute("rm -rf '" .. folder:gsub("'", "'\\''") .. "'") end
+local function remove(folder) os.execute("rm -rf " .. quote(folder)) end
 
 -- All peers of a case, one after another, each in turns with ours.
 local function measured(case, given, folder)

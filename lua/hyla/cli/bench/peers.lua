@@ -2,13 +2,12 @@
 -- @module hyla.cli.bench.peers
 local folders = require "hyla.folders"
 local lfs = require "lfs"
+local quote = require "hyla.quote"
 local tree = require "hyla.cli.tree"
 
 local peers = {}
 
 local DISK = { [false] = "about 700 MB", [true] = "several GB" }
-
-local function quote(word) return "'" .. word:gsub("'", "'\\''") .. "'" end
 
 --- The folder of the virtual environment.
 -- @tparam[opt] string given what the command line says; then HYLA_PEERS, then the user's cache

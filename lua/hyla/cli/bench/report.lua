@@ -3,7 +3,9 @@
 local ffi = require "ffi"
 local figures = require "hyla.cli.bench.figures"
 local lfs = require "lfs"
+local file = require "hyla.file"
 local number = require "hyla.number"
+local quote = require "hyla.quote"
 local report = require "hyla.report"
 local tree = require "hyla.cli.tree"
 
@@ -11,14 +13,6 @@ local page = {}
 
 local BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 local NEW = "# Performance\n\n" .. BEGIN .. "\n" .. END .. "\n"
-
-local function read(path)
-  local file = io.open(path, "r")
-  if not file then return nil end
-  local text = file:read "*a"
-  file:close()
-  return text
-end
 
 local function write(path, text)
   local engine = require "hyla.ffi"
@@ -37,7 +31,7 @@ local function first_line(command)
 end
 
 local function processor()
-  local text = read "/proc/cpuinfo" or ""
+  local text = file.read "/proc/cpuinfo" or ""
   local name = text:match "model name%s*:%s*([^\n]+)" or first_line "uname -m"
   local _, count = text:gsub("processor%s*:", "")
   return ("%s, %s"):format(name, number.count(math.max(count, 1), "processor"))
@@ -124,8 +118,6 @@ end
 
 -- ---- the picture ----
 
-local function quote(word) return "'" .. word:gsub("'", "'\\''") .. "'" end
-
 --- Draws growth.
 -- @tparam {table,...} rows of the workload `growth`
 -- @tparam string picture path of a .png
@@ -178,7 +170,7 @@ end
 -- @tparam table data records (of figures.record), growth (what that workload measured, or nil), floor, chosen and
 --   options (words of the command)
 function page.write(path, data)
-  local text = read(path) or NEW
+  local text = file.read(path) or NEW
   local from, to = text:find(BEGIN, 1, true), text:find(END, 1, true)
   if (from == nil) ~= (to == nil) or from and to < from then
     error(("bench: --report: %s: expected %s and then %s, each once"):format(path, BEGIN, END), 0)
