@@ -109,11 +109,23 @@ function settings.describe(declared)
   return table.concat(lines, "\n")
 end
 
-local function refuse(declared, ...)
+--- What is wrong with what was asked for, before the right options.
+-- @tparam table declared what settings.declare returned
+-- @param ... as for string.format
+-- @treturn nil
+-- @treturn string message
+function settings.refuse(declared, ...)
   return nil, string.format(...) .. "\n" .. settings.describe(declared)
 end
 
-local function unknown(declared, key)
+local refuse = settings.refuse
+
+--- The same of an option that is not there.
+-- @tparam table declared
+-- @param key
+-- @treturn nil
+-- @treturn string message
+function settings.unknown(declared, key)
   return refuse(declared, "unknown option '%s'%s", tostring(key), names.hint(key, declared.names))
 end
 
@@ -133,7 +145,7 @@ end
 
 local function check(declared, key, value)
   local kind = declared.kinds[key]
-  if not kind then return unknown(declared, key) end
+  if not kind then return settings.unknown(declared, key) end
   if not kind.fits(value) then
     local shown = type(value) == "table" and "a table" or ("%s '%s'"):format(type(value), tostring(value))
     return refuse(declared, "option '%s': expected %s, got %s", key, kind.name, shown)
@@ -222,7 +234,7 @@ function settings.parse(declared, words)
       overrides.profile = text
     else
       local kind = declared.kinds[key]
-      if not kind then return unknown(declared, key) end
+      if not kind then return settings.unknown(declared, key) end
       overrides[key] = kind.parse(text)
       if overrides[key] == nil then
         return refuse(declared, "option '%s': expected %s, got '%s'", key, kind.name, text)

@@ -13,9 +13,7 @@ local sweep = {}
 
 local MOST = 10000   -- runs of one command
 
-local function refuse(declared, ...)
-  return nil, string.format(...) .. "\n" .. settings.describe(declared)
-end
+local refuse = settings.refuse
 
 -- The whole numbers of "1..3"; nil for another text, and for what is no range that can be run.
 local function range_of(text)
@@ -70,9 +68,7 @@ function sweep.axes(declared, words)
     local key, text = word:match "^([^=]*)=(.*)$"
     local kind, values = declared.kinds[key], { text }
     if key ~= "profile" then
-      if not kind then
-        return refuse(declared, "unknown option '%s'%s", key, names.hint(key, declared.names))
-      end
+      if not kind then return settings.unknown(declared, key) end
       values = values_of(kind, text)
     end
     if not values then
