@@ -175,6 +175,12 @@ int main(int count, char **word) {
   general(200, 2000, 2000);
   general(16, 50, 2000);
   general(56, 200, 2000);
+  general(48, 1024, 100);
+  general(48, 1040, 100);
+  general(64, 300, 100);
+  general(300, 1024, 100);
+  general(300, 1040, 100);
+  general(1024, 100, 100);
   sparse(5000, 784, 10, .19);
   sparse(5000, 784, 1, .19);
   sparse(5000, 300, 10, .5);

@@ -1,6 +1,7 @@
 /* acc (+)= x'g with few columns: lanes run over k, along the rows of x, and a tile of acc stays in registers while all
- * rows pass. Entry (j, c) takes x[i, j] g[i, c] in order of i, so its bits do not depend on where a caller cuts. A
- * stripe of k stands turned, column by column, in a small buffer: in from acc at its start, out to acc at its end. */
+ * rows pass. Entry (j, c) takes x[i, j] g[i, c] in order of i, so its bits do not depend on where a caller cuts. Sums
+ * stand turned, register after register of k and of these column after column: partial sums as such, until they are
+ * joined; those of a result, a stripe of k at a time, in a small buffer: in from acc at its start, out at its end. */
 #include "kernels/transpose.h"
 
 enum {
@@ -17,14 +18,15 @@ enum {
 typedef struct stripe {
   int64_t n, ldx, ldg, last, m, ahead;
   const elem *x, *g;
-  vec *sums;
+  vec_unaligned *sums;
 } stripe;
 
 /* V vectors of k by C columns, from column `at`. */
 HY_INLINE void tile(int V, int C, const stripe *s, int64_t at) {
   const elem *x = s->x, *g = s->g + at;
   const int64_t last = s->last, ldx = s->ldx, ldg = s->ldg, ahead = s->ahead;
-  vec *sums = s->sums + at, acc[REGISTERS];
+  vec_unaligned *sums = s->sums + at;
+  vec acc[REGISTERS];
   HY_UNROLL for (int c = 0; c < C; c++) HY_UNROLL for (int v = 0; v < V; v++) acc[c * V + v] = sums[v * s->m + c];
   for (int64_t i = s->n; i > 0; i--, x += ldx, g += ldg) {
     vec row[VECTORS];
@@ -60,30 +62,30 @@ static void tile_of(int V, int C, const stripe *s, int64_t at) {
 }
 
 /* Rows j.. of acc into a stripe's buffer (in) or back. */
-HY_INLINE void exchange(bool in, int V, const stripe *s, elem *acc) {
-  if (s->m == 1) { /* a column turned is itself */
+HY_INLINE void exchange(bool in, int V, const stripe *s, vec *sums, elem *acc) {
+  if (s->m == 1) {
     const size_t bytes = (size_t)((V - 1) * HY_W + s->last) * sizeof *acc;
-    if (in) memcpy(s->sums, acc, bytes);
-    else memcpy(acc, s->sums, bytes);
+    if (in) memcpy(sums, acc, bytes);
+    else memcpy(acc, sums, bytes);
     return;
   }
-  for (int v = 0; v < V; v++, acc += HY_W * s->m) {
-    vec *columns = s->sums + v * s->m;
+  for (int v = 0; v < V; v++, acc += HY_W * s->m, sums += s->m) {
     const bool whole = v < V - 1 || s->last == HY_W;
-    if (in && whole) load_columns(columns, s->m, acc, s->m);
-    else if (in) load_few_columns(columns, s->last, s->m, acc);
-    else if (whole) store_columns(columns, s->m, acc, s->m);
-    else store_few_columns(columns, s->last, s->m, acc);
+    if (in && whole) load_columns(sums, s->m, acc, s->m);
+    else if (in) load_few_columns(sums, s->last, s->m, acc);
+    else if (whole) store_columns(sums, s->m, acc, s->m);
+    else store_few_columns(sums, s->last, s->m, acc);
   }
 }
 
-/* All of acc, for rows that stay near. */
-static void block_gram(const stripe *shared, int64_t k, elem *acc, const elem *x, bool first) {
+/* All of acc, for rows that stay near. turned: acc is partial sums. */
+static void block_gram(const stripe *shared, bool turned, int64_t k, elem *acc, const elem *x, bool first) {
 #if HY_BYTES == 64
   static const int vectors[COLUMNS + 1] = {0, 8, 4, 4, 3, 4, 3, 2, 2, 2, 2};
 #else
   static const int vectors[COLUMNS + 1] = {0, 8, 4, 4, 3, 2, 2};
 #endif
+  vec room[STRIPE];
   stripe s = *shared;
   const int64_t m = s.m, groups = (m + COLUMNS - 1) / COLUMNS;
   const int most = vectors[(m + groups - 1) / groups];
@@ -93,25 +95,55 @@ static void block_gram(const stripe *shared, int64_t k, elem *acc, const elem *x
     s.last = left >= V * HY_W ? HY_W : left - (V - 1) * HY_W;
     s.ahead = left > V * HY_W ? V * HY_W : 0;
     s.x = x + j;
+    const bool there = turned || (m == 1 && s.last == HY_W); /* a column turned is itself */
+    s.sums = there ? (vec_unaligned *)(acc + j * m) : (vec_unaligned *)room;
     if (first) memset(s.sums, 0, (size_t)(V * m) * sizeof *s.sums);
-    else exchange(true, V, &s, acc + j * m);
+    else if (!there) exchange(true, V, &s, room, acc + j * m);
     for (int64_t q = 0; q < groups; q++) {
       const int64_t at = q * m / groups;
       tile_of(V, (int)((q + 1) * m / groups - at), &s, at);
     }
-    exchange(false, V, &s, acc + j * m);
+    if (!there) exchange(false, V, &s, room, acc + j * m);
+  }
+}
+
+HY_INLINE void gram(bool turned, int64_t n, int64_t k, int64_t m, void *acc, const void *x, int64_t ldx, const void *g,
+                    int64_t ldg, bool first) {
+  int64_t rows = NEAR / HY_SIZE / (k > 0 ? k : 1);
+  if (rows < FEWEST) rows = FEWEST;
+  if (m <= 0) return;
+  for (int64_t i = 0; i < n || i == 0; i += rows) {
+    const stripe s = {.n = n - i < rows ? n - i : rows, .ldx = ldx, .ldg = ldg, .m = m, .g = (const elem *)g + i * ldg};
+    block_gram(&s, turned, k, acc, (const elem *)x + i * ldx, first && i == 0);
   }
 }
 
 void HY_KERNEL(rows_gram)(int64_t n, int64_t k, int64_t m, void *acc, const void *x, int64_t ldx, const void *g,
                           int64_t ldg, bool first) {
-  vec sums[STRIPE];
-  int64_t rows = NEAR / HY_SIZE / (k > 0 ? k : 1);
-  if (rows < FEWEST) rows = FEWEST;
-  if (m <= 0) return;
-  for (int64_t i = 0; i < n || i == 0; i += rows) {
-    const stripe s = {
-        .n = n - i < rows ? n - i : rows, .ldx = ldx, .ldg = ldg, .m = m, .g = (const elem *)g + i * ldg, .sums = sums};
-    block_gram(&s, k, acc, (const elem *)x + i * ldx, first && i == 0);
+  gram(false, n, k, m, acc, x, ldx, g, ldg, first);
+}
+
+void HY_KERNEL(gram_part)(int64_t n, int64_t k, int64_t m, void *acc, const void *x, int64_t ldx, const void *g,
+                          int64_t ldg, bool first) {
+  gram(true, n, k, m, acc, x, ldx, g, ldg, first);
+}
+
+/* A register of k at a time, of which [lo, hi) may want some rows alone. */
+void HY_KERNEL(gram_join)(int64_t parts, int64_t apart, int64_t m, int64_t lo, int64_t hi, void *out,
+                          const void *acc) {
+  vec sums[HY_MOST_COLUMNS];
+  elem rows[HY_MOST_COLUMNS * HY_W];
+  for (int64_t i = lo / HY_W * HY_W; i < hi; i += HY_W) {
+    const elem *from = (const elem *)acc + i * m;
+    for (int64_t c = 0; c < m; c++) sums[c] = load(from + c * HY_W);
+    for (int64_t p = 1; p < parts; p++)
+      for (int64_t c = 0; c < m; c++) sums[c] += load(from + p * apart + c * HY_W);
+    if (i >= lo && i + HY_W <= hi) {
+      store_columns(sums, m, (elem *)out + (i - lo) * m, m);
+      continue;
+    }
+    const int64_t begin = i < lo ? lo : i, end = i + HY_W < hi ? i + HY_W : hi;
+    store_columns(sums, m, rows, m);
+    memcpy((elem *)out + (begin - lo) * m, rows + (begin - i) * m, (size_t)((end - begin) * m) * sizeof *rows);
   }
 }

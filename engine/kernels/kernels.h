@@ -23,6 +23,8 @@ void hy_kernel_fill(int64_t n, void *out, int dtype, double value);
 void hy_kernel_copy(int rank, const int32_t *dim, void *out, const void *in, const int64_t *stride, size_t element);
 /* The reverse: contiguous `in` goes to strided out (pad, concat write their parts through it). */
 void hy_kernel_spread(int rank, const int32_t *dim, void *out, const int64_t *stride, const void *in, size_t element);
+/* out, [m, n] with ldo elements between rows, is in, [n, m] with ldi, turned. */
+void hy_kernel_turn(int64_t n, int64_t m, void *out, int64_t ldo, const void *in, int64_t ldi, size_t element);
 
 /* ---- reduce. Inner: each of n rows of length L, contiguous. Sum order of a row: 16 running lanes, element j in lane
  * j mod 16, then lanes joined 0+8, 1+9 ..., then 0+4 ..., 0+2, 0+1. Any L >= 1. ---- */
@@ -65,6 +67,13 @@ void hy_kernel_rows_product(int64_t n, int64_t k, int64_t m, void *y, int64_t ld
 /* acc[k, m] (+)= x[n, k]' g[n, m], for each element in order of the rows n, in any number of calls. `first`: acc = . */
 void hy_kernel_rows_gram(int64_t n, int64_t k, int64_t m, void *acc, const void *x, int64_t ldx, const void *g,
                          int64_t ldg, bool first, int dtype);
+/* The same sums as partial ones: acc has room for hy_gram_part(k, m) elements, in an order that is the kernel's own.
+ * gram_join: rows [lo, hi) of out[k, m] = the sum of `parts` of them, in order, `apart` elements from one to the next. */
+#define hy_gram_part(k, m) (((k) + 15) / 16 * 16 * (m))
+void hy_kernel_gram_part(int64_t n, int64_t k, int64_t m, void *acc, const void *x, int64_t ldx, const void *g,
+                         int64_t ldg, bool first, int dtype);
+void hy_kernel_gram_join(int64_t parts, int64_t apart, int64_t m, int64_t lo, int64_t hi, void *out,
+                         const void *acc, int dtype);
 /* Any shape, in two parts. B [k, n] is packed, panels of hy_kernel_panel_columns side by side, each [k, columns], the last
  * one filled up with zeros; `turned`: B is read transposed, as [n, k] with ldb elements between rows. Then y[m, n] = A B
  * for rows of A, [m, k], or [k, m] where `turned`: for each element one running sum in order of k, whatever the rows,

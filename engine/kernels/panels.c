@@ -9,7 +9,9 @@ enum {
   MOST = HY_BYTES == 64   ? 14 /* rows of a tile, so that its sums and a row of the panel fit the registers */
          : HY_BYTES == 32 ? 6
                           : 4,
-  NEAR = 32 * 1024 / (PANEL * HY_SIZE) /* rows of a panel that stay in the first-level cache while all tiles pass */
+  NEAR = 32 * 1024 / (PANEL * HY_SIZE), /* rows of a panel that stay in the first-level cache while all tiles pass */
+  GATHERED = (MOST + HY_W - 1) / HY_W * HY_W, /* elements of a tile's part of A for one k, where they are gathered */
+  RIVALS = 1024                               /* bytes */
 };
 
 /* Registers of a panel of this many columns. */
@@ -75,18 +77,37 @@ static void column_of_tiles(int64_t m, span s) {
   }
 }
 
-/* Where the rows of A lie far apart in memory for one k, a tile's part of it is gathered first. */
-static void row_of_tiles(int64_t m, int64_t n, const elem *panels, int64_t panel, int64_t skipped, span s) {
-  elem near[NEAR * MOST];
+/* A tile's part of A, brought together: column after column of its rows. */
+HY_INLINE void gather_turned(int64_t rows, int64_t k, elem *near, const elem *a, int64_t lda) {
+  for (int64_t p = 0; p < k; p++, a += lda, near += GATHERED)
+    for (int64_t r = 0; r < rows; r += HY_W) store(near + r, load_part(a + r, rows - r < HY_W ? rows - r : HY_W));
+}
+HY_INLINE void gather_rows(int64_t rows, int64_t k, elem *near, const elem *a, int64_t lda) {
+  for (int64_t r = 0; r < rows; r += HY_W)
+    for (int64_t p = 0; p < k; p += HY_W) {
+      const int64_t here = rows - r < HY_W ? rows - r : HY_W, count = k - p < HY_W ? k - p : HY_W;
+      const elem *from = a + r * lda + p;
+      vec t[HY_W];
+      HY_UNROLL for (int i = 0; i < HY_W; i++) t[i] = i < here ? load_part(from + i * lda, count) : (vec){0};
+      transpose_square(t);
+      for (int64_t i = 0; i < count; i++) store(near + (p + i) * GATHERED + r, t[i]);
+    }
+}
+
+/* Tile after tile, each by all panels. `skipped`: rows of the panels before these. */
+static void row_of_tiles(int64_t m, int64_t n, const elem *panels, int64_t panel, int64_t skipped, bool turned,
+                         span s) {
+  elem near[NEAR * GATHERED];
   const elem *a = s.a;
   elem *y = s.y;
-  const int64_t tiles = (m + MOST - 1) / MOST, step = s.a_step;
+  const int64_t tiles = (m + MOST - 1) / MOST, row = s.a_row, step = s.a_step;
   s.a = near;
+  s.a_row = 1;
+  s.a_step = GATHERED;
   for (int64_t t = 0; t < tiles; t++) {
     const int64_t lo = t * m / tiles, rows = (t + 1) * m / tiles - lo;
-    for (int64_t p = 0; p < s.k; p++)
-      for (int64_t r = 0; r < rows; r++) near[p * rows + r] = a[(lo + r) + p * step];
-    s.a_step = rows;
+    if (turned) gather_turned(rows, s.k, near, a + lo, step);
+    else gather_rows(rows, s.k, near, a + lo * row, row);
     for (int64_t j = 0; j < n; j += PANEL) {
       s.columns = n - j < PANEL ? n - j : PANEL;
       s.panel = panels + j / PANEL * panel + skipped * vectors_of(s.columns) * HY_W;
@@ -96,16 +117,20 @@ static void row_of_tiles(int64_t m, int64_t n, const elem *panels, int64_t panel
   }
 }
 
+/* Rows so far apart that the same places of a tile's rows are rivals for the same few lines of a first-level cache. */
+static bool rivals(int64_t lda) { return lda * HY_SIZE % RIVALS == 0; }
+
 void HY_KERNEL(panels_product)(int64_t m, int64_t n, int64_t k, void *y, int64_t ldy, const void *a, int64_t lda,
                                bool turned, const void *panels) {
   const int64_t panel = k * PANEL;
+  const bool gathered = turned || rivals(lda);
   for (int64_t p = 0; p < k || p == 0; p += NEAR) {
     span s = {.k = k - p < NEAR ? k - p : NEAR, .ldy = ldy, .y = y, .first = p == 0};
     s.a = (const elem *)a + p * (turned ? lda : 1);
     s.a_row = turned ? 1 : lda;
     s.a_step = turned ? lda : 1;
-    if (turned) {
-      row_of_tiles(m, n, panels, panel, p, s);
+    if (gathered) {
+      row_of_tiles(m, n, panels, panel, p, turned, s);
       continue;
     }
     for (int64_t j = 0; j < n; j += PANEL) {

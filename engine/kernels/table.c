@@ -90,6 +90,10 @@ void hy_kernel_max_join(int64_t parts, int64_t apart, int64_t L, void *out, cons
   kernels(dtype)->max_join(parts, apart, L, out, acc);
 }
 int64_t hy_kernel_first_nonfinite(int64_t n, const void *x, int dtype) { return kernels(dtype)->first_nonfinite(n, x); }
+/* Bits are moved as they are, so that only their number tells one type from another. */
+void hy_kernel_turn(int64_t n, int64_t m, void *out, int64_t ldo, const void *in, int64_t ldi, size_t element) {
+  kernels(element == sizeof(double) ? HYLA_FLOAT64 : HYLA_INT32)->turn(n, m, out, ldo, in, ldi);
+}
 bool hy_kernel_finite(int64_t n, const void *x, int dtype) { return hy_kernel_first_nonfinite(n, x, dtype) < 0; }
 
 void hy_kernel_rows_product(int64_t n, int64_t k, int64_t m, void *y, int64_t ldy, const void *x, int64_t ldx,
@@ -99,6 +103,14 @@ void hy_kernel_rows_product(int64_t n, int64_t k, int64_t m, void *y, int64_t ld
 void hy_kernel_rows_gram(int64_t n, int64_t k, int64_t m, void *acc, const void *x, int64_t ldx, const void *g,
                          int64_t ldg, bool first, int dtype) {
   kernels(dtype)->rows_gram(n, k, m, acc, x, ldx, g, ldg, first);
+}
+void hy_kernel_gram_part(int64_t n, int64_t k, int64_t m, void *acc, const void *x, int64_t ldx, const void *g,
+                         int64_t ldg, bool first, int dtype) {
+  kernels(dtype)->gram_part(n, k, m, acc, x, ldx, g, ldg, first);
+}
+void hy_kernel_gram_join(int64_t parts, int64_t apart, int64_t m, int64_t lo, int64_t hi, void *out,
+                         const void *acc, int dtype) {
+  kernels(dtype)->gram_join(parts, apart, m, lo, hi, out, acc);
 }
 int64_t hy_kernel_panel_columns(int dtype) { return kernels(dtype)->panel_columns(); }
 void hy_kernel_pack_panels(int64_t k, int64_t n, void *panels, const void *b, int64_t ldb, bool turned, int dtype) {

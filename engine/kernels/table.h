@@ -13,7 +13,8 @@
   K(void, max_rows, (int64_t n, int64_t L, void *acc, const void *x, int64_t row, bool first)) \
   K(void, sum_join, (int64_t parts, int64_t apart, int64_t L, void *out, const void *acc))     \
   K(void, max_join, (int64_t parts, int64_t apart, int64_t L, void *out, const void *acc))     \
-  K(int64_t, first_nonfinite, (int64_t n, const void *x))
+  K(int64_t, first_nonfinite, (int64_t n, const void *x))                                      \
+  K(void, turn, (int64_t n, int64_t m, void *out, int64_t ldo, const void *in, int64_t ldi))
 
 /* Kernels of the float dtypes alone. */
 #define HY_KERNELS_REAL(K)                                                                                            \
@@ -23,6 +24,10 @@
     (int64_t n, int64_t k, int64_t m, void *y, int64_t ldy, const void *x, int64_t ldx, const void *wt))              \
   K(void, rows_gram,                                                                                                  \
     (int64_t n, int64_t k, int64_t m, void *acc, const void *x, int64_t ldx, const void *g, int64_t ldg, bool first)) \
+  K(void, gram_part,                                                                                                  \
+    (int64_t n, int64_t k, int64_t m, void *acc, const void *x, int64_t ldx, const void *g, int64_t ldg, bool first)) \
+  K(void, gram_join,                                                                                                  \
+    (int64_t parts, int64_t apart, int64_t m, int64_t lo, int64_t hi, void *out, const void *acc))         \
   K(int64_t, panel_columns, (void))                                                                                   \
   K(void, pack_panels, (int64_t k, int64_t n, void *panels, const void *b, int64_t ldb, bool turned))                 \
   K(void, panels_product,                                                                                             \

@@ -82,7 +82,8 @@ static int run_items(runner *r, const hy_block *b) {
 static int run_unit(runner *r, int unit, int thread) {
   const hy_phase *ph = r->phase;
   hy_block b = r->block;
-  b.scratch += (size_t)thread * r->program->plan.scratch_bytes;
+  char *scratch = b.scratch += (size_t)thread * r->program->plan.scratch_bytes;
+  b.bases[HY_IN_SCRATCH] = b.bases[HY_IN_CHAIN] = &scratch;
   int64_t lo = unit * ph->unit, hi = lo + ph->unit < ph->extent ? lo + ph->unit : ph->extent;
   for (b.lo = lo; b.lo < hi; b.lo = b.hi) {
     b.hi = b.lo + ph->block < hi ? b.lo + ph->block : hi;
@@ -124,13 +125,26 @@ static int run_phase(runner *r, const hy_phase *ph) {
   return 0;
 }
 
+/* Where the values of each place begin; those of scratch are a thread's own. */
+static void open_block(hy_block *b, hyla_program *p, char *const *in, char *const *out) {
+  static char *const nothing = NULL;
+  b->program = p;
+  b->scratch = p->source->workspace.scratch;
+  for (int place = 0; place < HY_PLACES; place++) b->bases[place] = &nothing;
+  b->bases[HY_IN_INPUT] = in;
+  b->bases[HY_IN_OUTPUT] = out;
+  b->bases[HY_IN_ARENA] = &p->source->workspace.arena;
+}
+
 static int run(hyla_program *p, char *const *in, char *const *out, bool watched) {
   int status = hy_program_reserve(p);
-  const hy_workspace *w = &p->source->workspace;
-  runner r = {.program = p,
-              .block = {.program = p, .in = in, .out = out, .arena = w->arena, .scratch = w->scratch},
-              .worst = -1,
-              .watch = watched};
+  runner r;
+  r.program = p;
+  r.worst = -1;
+  r.watch = watched;
+  atomic_init(&r.status, 0);
+  atomic_init(&r.found, false);
+  open_block(&r.block, p, in, out);
   for (int k = 0; k < p->plan.n_phase && !status; k++) {
     status = run_phase(&r, &p->plan.phase[k]);
     if (r.worst < 0 || status) continue;

@@ -37,12 +37,8 @@ static int run_sparse_rows(const hy_item *it, const hy_block *b) {
   return 0;
 }
 
-static char *part_of(const hy_item *it, const hy_block *b) {
-  return hy_item_base(b, it) + (size_t)b->chunk * (size_t)(it->p[0] * it->p[1]) * it->element;
-}
-
 static int run_gram(const hy_item *it, const hy_block *b) {
-  hy_kernel_rows_gram(b->hi - b->lo, it->p[0], it->p[1], part_of(it, b), hy_operand(it, b, 0, b->lo), it->p[2],
+  hy_kernel_gram_part(b->hi - b->lo, it->p[0], it->p[1], hy_result(it, b, b->chunk), hy_operand(it, b, 0, b->lo), it->p[2],
                       hy_operand(it, b, 1, b->lo), it->p[3], b->lo == b->chunk_lo, it->shape.dtype);
   return 0;
 }
@@ -56,7 +52,7 @@ static int run_gram_rows(const hy_item *it, const hy_block *b) {
 }
 
 static int run_sparse_gram(const hy_item *it, const hy_block *b) {
-  hy_sparse_rows_gram(it->sparse, b->chunk, it->p[1], part_of(it, b), hy_operand(it, b, 1, b->lo), it->p[3]);
+  hy_sparse_rows_gram(it->sparse, b->chunk, it->p[1], hy_result(it, b, b->chunk), hy_operand(it, b, 1, b->lo), it->p[3]);
   return 0;
 }
 
@@ -68,6 +64,13 @@ static int run_join(const hy_item *it, const hy_block *b) {
   hy_kernel_copy(1, (int32_t[]){(int32_t)n}, out, part, (int64_t[]){1}, it->element);
   for (int64_t i = 1; i < it->p[0]; i++)
     it->map(n, out, out, 1, part + (size_t)(i * it->p[1]) * it->element, 1, NULL, 0);
+  return 0;
+}
+
+/* The same of partial sums by gram_part. */
+static int run_gram_join(const hy_item *it, const hy_block *b) {
+  hy_kernel_gram_join(it->p[0], it->p[1], it->row, b->lo, b->hi, hy_result(it, b, b->lo), hy_operand(it, b, 0, 0),
+                      it->shape.dtype);
   return 0;
 }
 
@@ -157,7 +160,7 @@ int hy_lower_join(hy_plan *p, hy_ref r, int64_t rows, int64_t row, hy_view *out)
   it->map = hy_kernel_map(HY_OP_add, it->shape.dtype);
   it->whole = 1;
   it->p[0] = n;
-  it->p[1] = rows * row;
+  it->p[1] = p->item[parts.item].row;
   it->flops = (double)(n * rows * row);
   int status = hy_item_reads(it, &parts);
   *out = hy_view_of(p, p->n_item - 1);
@@ -190,7 +193,7 @@ static int lower_gram(hy_plan *p, hy_ref r, hy_view X, hy_view G, hy_sparse *spa
   hy_chunks chunks = hy_chunks_of(k);
   if (!sparse && (k < LONG || 4 * chunks.n * m > k)) return lower_gram_rows(p, r, X, G, out);
   hy_item *it = product_item(p, r, sparse ? run_sparse_gram : run_gram, sparse ? "matmul gram sparse" : "matmul gram",
-                             chunks.n, n * m, HY_PARTS);
+                             chunks.n, sparse ? n * m : hy_gram_part(n, m), HY_PARTS);
   if (!it) return HYLA_ENOMEM;
   it->extent = k;
   it->sparse = sparse;
@@ -203,7 +206,9 @@ static int lower_gram(hy_plan *p, hy_ref r, hy_view X, hy_view G, hy_sparse *spa
   it->flops = 2.0 * (double)n * (double)k * (double)m;
   status = hy_item_reads(it, &X);
   if (!status) status = hy_item_reads(it, &G);
-  return status ? status : hy_lower_join(p, r, n, m, out);
+  if (!status) status = hy_lower_join(p, r, n, m, out);
+  if (!status && !sparse) p->item[p->n_item - 1].run = run_gram_join;
+  return status;
 }
 
 /* Dot products, of which each ends in a sum over the lanes of a register, against panels, which leave lanes idle where
@@ -231,6 +236,7 @@ static int lower_few(hy_plan *p, hy_ref r, hy_view x, bool tx, hy_view y, bool t
     tx = !tx;
   }
   *done = tx || sparse || worth_dots(k, m);
+  if (!status && *done && !sparse) status = hy_pack_apart(p, r, &x);
   if (status || !*done) return status;
   status = rows_contiguous(p, &x) ? 0 : hy_view_materialise(p, r, &x);
   if (status) return status;
@@ -252,7 +258,11 @@ static int lower_tiles(hy_plan *p, hy_ref r, hy_view x, bool tx, hy_view y, bool
   const hyla_shape *s = &p->graph->node[r].shape;
   int status = make_gemm_operand(p, r, &x);
   if (!status) status = make_gemm_operand(p, r, &y);
-  if (!status && s->rank == 2) return hy_lower_panels(p, r, &x, tx, &y, ty);
+  if (!status && s->rank == 2) {
+    status = hy_pack_apart(p, r, &x);
+    if (!status) status = hy_pack_apart(p, r, &y);
+    return status ? status : hy_lower_panels(p, r, &x, tx, &y, ty);
+  }
   if (!status) status = hy_blas_open();
   hy_item *it = status ? NULL : hy_item_new(p, run_tiles, "matmul", s, HY_TILES);
   if (!it) return status ? status : HYLA_ENOMEM;

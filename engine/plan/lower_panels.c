@@ -53,7 +53,7 @@ static int run_parts(const hy_item *it, const hy_block *b) {
   int64_t n = it->p[0], m = it->p[1], k = b->hi - b->lo;
   char *panels = b->scratch + it->room_at;
   pack(it, 1, hy_operand(it, b, 1, b->lo), n, k, 0, n, false, panels);
-  hy_kernel_panels_product(m, n, k, hy_item_base(b, it) + (size_t)b->chunk * (size_t)(n * m) * it->element, n,
+  hy_kernel_panels_product(m, n, k, hy_result(it, b, b->chunk), n,
                            hy_operand(it, b, 0, b->lo), leading(&it->in[0]), true, panels, it->shape.dtype);
   return 0;
 }
@@ -96,6 +96,7 @@ static int packed(hy_plan *p, hy_ref r, const hy_view *y, bool ty, int64_t k, in
   it->p[2] = columns;
   it->flag[0] = ty;
   it->flops = (double)k * (double)n;
+  it->gathers = true;
   int status = hy_item_reads(it, y);
   *out = hy_view_of(p, p->n_item - 1);
   return status;

@@ -29,7 +29,7 @@ static int run_inner(const hy_item *it, const hy_block *b) {
 
 static int run_parts(const hy_item *it, const hy_block *b) {
   int64_t L = it->p[0];
-  char *acc = hy_item_base(b, it) + (size_t)b->chunk * (size_t)(HY_LANES(L) * L) * it->element;
+  char *acc = hy_result(it, b, b->chunk);
   reductions[it->p[1]].rows(b->hi - b->lo, L, acc, hy_operand(it, b, 0, b->lo), b->lo, b->lo == b->chunk_lo,
                             it->shape.dtype);
   return 0;

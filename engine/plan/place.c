@@ -97,6 +97,7 @@ static double phase_time(const hy_plan *p, const hy_phase *ph) {
     const hy_item *it = &p->item[p->order[k]];
     ns += it->flops / 60 + 20;
     if (it->map || it->split == HY_WHOLE) ns += (double)(it->rows * it->row) * 0.03;
+    if (it->gathers) ns += (double)(it->rows * it->row) * 0.15;
   }
   return ns;
 }
@@ -255,6 +256,35 @@ static int place_arena(hy_plan *p, const int *last) {
   return status;
 }
 
+/* ---- what a run needs to know of all this ---- */
+
+static hy_access access_to(const hy_item *it) {
+  hy_access a = {.place = (int32_t)it->place, .apart = it->row * (int64_t)it->element};
+  switch (it->place) {
+    case HY_IN_INPUT:
+    case HY_IN_OUTPUT: a.index = it->index; break;
+    case HY_IN_CONSTANT:
+      a.offset = (int64_t)(uintptr_t)it->tensor->storage->data + it->tensor->offset * (int64_t)it->element;
+      break;
+    case HY_IN_FILL: a.offset = (int64_t)(uintptr_t)&it->bits; break;
+    default: a.offset = (int64_t)it->offset;
+  }
+  return a;
+}
+
+static void resolve(hy_plan *p) {
+  for (int i = 0; i < p->n_item; i++) p->item[i].at = access_to(&p->item[i]);
+  for (int i = 0; i < p->n_item; i++)
+    for (int j = 0; j < p->item[i].n_in; j++) {
+      const hy_view *v = &p->item[i].in[j];
+      const hy_item *from = &p->item[v->item];
+      hy_access *a = &p->item[i].from[j];
+      *a = from->at;
+      a->offset += v->offset * (int64_t)from->element;
+      a->apart = v->rank ? v->stride[0] * (int64_t)from->element : 0;
+    }
+}
+
 int hy_place_values(hy_plan *p) {
   int *last = hy_alloc((size_t)(p->n_item + 1) * sizeof *last);
   bool *local = hy_alloc((size_t)(p->n_item + 1) * sizeof *local);
@@ -266,6 +296,7 @@ int hy_place_values(hy_plan *p) {
     status = place_scratch(p, &p->phase[k], local);
   }
   if (!status) status = place_arena(p, last);
+  if (!status) resolve(p);
   hy_free(last);
   hy_free(local);
   return status;

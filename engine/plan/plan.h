@@ -30,14 +30,22 @@ typedef enum {
   HY_IN_ARENA,
   HY_IN_SCRATCH, /* the rows of a block */
   HY_IN_CHAIN,   /* the rows that pass through a chain together */
-  HY_IN_OUTPUT
+  HY_IN_OUTPUT,
+  HY_PLACES
 } hy_place;
+
+/* Where the rows of a value lie, as far as the plan can tell: at base + offset + row * apart bytes, the base being one of
+ * those that a run has for the place. What lives a block or a chain at a time begins with the first row of that. */
+typedef struct hy_access {
+  int32_t place, index; /* hy_place, and which of its bases */
+  int64_t offset, apart;
+} hy_access;
 
 /* One thread's part of a run: the rows of the block it works on. */
 typedef struct hy_block {
   struct hyla_program *program;
-  char *const *in, *const *out;
-  char *arena, *scratch;
+  char *const *bases[HY_PLACES]; /* of inputs and outputs as many as there are, of the rest one */
+  char *scratch;
   int64_t lo, hi;   /* rows to work on; tiles and whole items: units */
   int64_t base;     /* the row of the block that scratch begins with */
   int64_t chunk_lo; /* partial sums: first row of the chunk that the rows are part of */
@@ -47,27 +55,31 @@ typedef struct hy_block {
 /* Works on rows [lo, hi) of the block. Status; HYLA_EVALUE for an index out of range. */
 typedef int hy_item_run(const hy_item *it, const hy_block *b);
 
+/* What a run reads of an item comes first: in a small problem an item's lines are in no near cache. */
 struct hy_item {
   hy_item_run *run;
-  hy_ref node;       /* of the simplified graph, for messages and printing */
-  const char *label; /* what it does, for printing */
-  hyla_shape shape;
+  hy_map_kernel *map;
   int64_t rows, row; /* the value as [rows, row] elements */
   size_t element;
   hy_split split;
-  int64_t extent; /* what is split: rows of the value, rows contracted (parts), tiles */
+  hy_place place;
+  int chain; /* items from this one on, all maps where more than one, that take a few rows at a time together */
   int n_in;
-  hy_view in[HYLA_MAX_INPUTS];
-  bool in_place;  /* the kernel may write where it reads, element by element */
-  uint32_t whole; /* bits of the operands that every row needs in full: tables, right factors */
   /* operands of maps: read in place, or copied to a tile of scratch first */
   struct {
     int stride;
     int64_t scratch;
-  } operand[3]; /* stride 1, 0, or -1: tile at `scratch` */
-  hy_map_kernel *map;
-  int64_t p[4]; /* the kernel's sizes; meaning beside each run function */
+  } operand[3];                           /* stride 1, 0, or -1: tile at `scratch` */
+  hy_access at, from[HYLA_MAX_INPUTS];    /* of the value, of the operands */
+  int64_t p[4];                           /* the kernel's sizes; meaning beside each run function */
   bool flag[3];
+  int64_t extent; /* what is split: rows of the value, rows contracted (parts), tiles */
+  hyla_shape shape;
+  hy_ref node;       /* of the simplified graph, for messages and printing */
+  const char *label; /* what it does, for printing */
+  hy_view in[HYLA_MAX_INPUTS];
+  bool in_place;     /* the kernel may write where it reads, element by element */
+  uint32_t whole;    /* bits of the operands that every row needs in full: tables, right factors */
   hy_sparse *sparse; /* owned by the constant's storage */
   double fill;       /* leaves: the value, in the dtype of shape, stored in `bits` */
   union {
@@ -82,14 +94,13 @@ struct hy_item {
   int64_t worth;    /* rows that a block should have, so that what every row needs in full is met seldom enough */
   size_t room;      /* bytes of scratch the kernel works in, at room_at of a thread's */
   size_t room_at;
+  bool gathers;     /* brings together what other threads have just made */
   bool shares_room; /* what it wants there was left by an item before it in its phase */
   /* schedule and placement */
   int level, phase;
-  int chain; /* items from this one on, all maps where more than one, that take a few rows at a time together */
-  int64_t chain_rows; /* how many */
-  hy_place place;
-  size_t offset; /* in arena or scratch, bytes */
-  size_t bytes;  /* of the whole value or parts buffer */
+  int64_t chain_rows; /* of a chain: how many at a time */
+  size_t offset;      /* in arena or scratch, bytes */
+  size_t bytes;       /* of the whole value or parts buffer */
 };
 
 typedef struct hy_phase {
@@ -162,7 +173,8 @@ int hy_lower_join(hy_plan *p, hy_ref r, int64_t rows, int64_t row, hy_view *out)
 /* ---- packs.c ---- */
 int hy_pack_sparse(hy_plan *p, const hy_view *v,
                    hy_sparse **out);                  /* of a matrix; NULL where it is no sparse constant */
-int hy_pack_turned(hy_plan *p, hy_ref r, hy_view *v); /* a constant matrix becomes its transpose, contiguous */
+int hy_pack_turned(hy_plan *p, hy_ref r, hy_view *v); /* a constant matrix becomes its transpose */
+int hy_pack_apart(hy_plan *p, hy_ref r, hy_view *v);  /* one whose rows are rivals in a cache lies better; others stay */
 
 /* ---- lower_panels.c ---- */
 int hy_lower_panels(hy_plan *p, hy_ref r, const hy_view *x, bool tx, const hy_view *y, bool ty); /* rows contiguous */
@@ -229,28 +241,16 @@ static inline void hy_program_call(hyla_program *p, const char *name) {
   if (p) p->name = name;
 }
 
-static inline char *hy_item_base(const hy_block *b, const hy_item *it) {
-  switch (it->place) {
-    case HY_IN_INPUT: return b->in[it->index];
-    case HY_IN_OUTPUT: return b->out[it->index];
-    case HY_IN_CONSTANT: return (char *)it->tensor->storage->data + (size_t)it->tensor->offset * it->element;
-    case HY_IN_FILL: return (char *)(uintptr_t)&it->bits;
-    case HY_IN_ARENA: return b->arena + it->offset;
-    case HY_IN_CHAIN: return b->scratch + it->offset - (size_t)b->lo * (size_t)it->row * it->element;
-    case HY_IN_SCRATCH: return b->scratch + it->offset - (size_t)b->base * (size_t)it->row * it->element;
-    case HY_IN_NOWHERE: break;
-  }
-  return NULL;
+static inline char *hy_reach(const hy_block *b, const hy_access *a, int64_t row) {
+  if (a->place == HY_IN_SCRATCH) row -= b->base;
+  if (a->place == HY_IN_CHAIN) row -= b->lo;
+  /* of constants the offset is all: pointers are no place to count from nothing */
+  return (char *)((uintptr_t)b->bases[a->place][a->index] + (uintptr_t)(a->offset + row * a->apart));
 }
 /* Where operand j's row `row` begins. */
 static inline char *hy_operand(const hy_item *it, const hy_block *b, int j, int64_t row) {
-  const hy_view *v = &it->in[j];
-  const hy_item *from = &b->program->plan.item[v->item];
-  int64_t at = v->offset + (v->rank ? row * v->stride[0] : 0);
-  return hy_item_base(b, from) + at * (int64_t)from->element;
+  return hy_reach(b, &it->from[j], row);
 }
-/* Where the item's own row `row` begins. */
-static inline char *hy_result(const hy_item *it, const hy_block *b, int64_t row) {
-  return hy_item_base(b, it) + row * it->row * (int64_t)it->element;
-}
+/* Where the item's own row `row` begins; of partial sums, those of chunk 0. */
+static inline char *hy_result(const hy_item *it, const hy_block *b, int64_t row) { return hy_reach(b, &it->at, row); }
 #endif

@@ -54,6 +54,46 @@ static void delay(hy_plan *p, const hy_order *o, const int *by_rank) {
   }
 }
 
+static bool in_group(const hy_item *it, int level, int64_t extent) {
+  return it->level == level && it->extent == extent && hy_by_rows(it);
+}
+
+static bool has_group(const hy_plan *p, int level, int64_t extent) {
+  for (int i = 0; i < p->n_item; i++)
+    if (in_group(&p->item[i], level, extent)) return true;
+  return false;
+}
+
+/* Nothing outside waits for the group's values before level `to`. */
+static bool group_may_wait(const hy_plan *p, const hy_order *o, int level, int64_t extent, int to) {
+  for (int i = 0; i < p->n_item; i++) {
+    if (!in_group(&p->item[i], level, extent)) continue;
+    for (int e = o->first[i]; e >= 0; e = o->edge[e].next_from) {
+      const hy_item *next = &p->item[o->edge[e].to];
+      if (!in_group(next, level, extent) && next->level - o->edge[e].barrier < to) return false;
+    }
+  }
+  return true;
+}
+
+/* All items of a level that split the same rows wait for the next level that has such items, where they may: one phase
+ * less, and what is made for that level stays in its blocks. */
+static void gather(hy_plan *p, const hy_order *o) {
+  int top = 0;
+  for (int i = 0; i < p->n_item; i++)
+    if (p->item[i].level > top) top = p->item[i].level;
+  for (int level = top - 1; level >= 0; level--)
+    for (int i = 0; i < p->n_item; i++) {
+      const int64_t extent = p->item[i].extent;
+      int to = level + 1;
+      if (p->item[i].split == HY_LEAF || !in_group(&p->item[i], level, extent)) continue;
+      while (to <= top && !has_group(p, to, extent)) to++;
+      if (to > top || !group_may_wait(p, o, level, extent, to)) continue;
+      for (int k = 0; k < p->n_item; k++)
+        if (in_group(&p->item[k], level, extent)) p->item[k].level = to;
+    }
+}
+
 static bool may_join(const hy_item *it, const hy_item *other) {
   return it == other || (hy_by_rows(it) && hy_by_rows(other) && other->extent == it->extent) ||
          hy_same_strips(it, other);
@@ -147,6 +187,7 @@ int hy_schedule(hy_plan *p, const hy_ref *out) {
     for (int i = 0; i < p->n_item; i++) by_rank[o.rank[i]] = i;
     set_levels(p, &o, by_rank);
     delay(p, &o, by_rank);
+    gather(p, &o);
     status = order_phases(p, by_rank);
   }
   hy_free(by_rank);

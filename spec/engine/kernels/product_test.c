@@ -40,6 +40,31 @@ static void run_rows_product(int64_t n, int64_t k, int64_t m, int dtype) {
   free(x), free(wt), free(y), free(again);
 }
 
+/* Partial sums, each in two calls: one alone has the bits of rows_gram, several are its sums in their order; whatever
+ * rows they are joined for. */
+static void run_gram_parts(int64_t n, int64_t k, int64_t m, int dtype, const void *x, int64_t ldx, const void *g,
+                           int64_t ldg, const void *whole) {
+  const int64_t apart = hy_gram_part(k, m) + 16 * below(2), cut = below(n + 1), second = below(k + 1);
+  void *part = array(3 * apart, dtype), *sum = array(k * m, dtype), *want = array(k * m, dtype);
+  for (int64_t p = 0; p < 3; p++) {
+    hy_kernel_gram_part(cut, k, m, at(part, p * apart, dtype), x, ldx, g, ldg, true, dtype);
+    hy_kernel_gram_part(n - cut, k, m, at(part, p * apart, dtype), at(x, cut * ldx, dtype), ldx,
+                        at(g, cut * ldg, dtype), ldg, false, dtype);
+  }
+  for (int64_t parts = 1; parts <= 3; parts += 2) {
+    hy_kernel_gram_join(parts, apart, m, 0, second, sum, part, dtype);
+    hy_kernel_gram_join(parts, apart, m, second, k, at(sum, second * m, dtype), part, dtype);
+    for (int64_t i = 0; i < k * m; i++) { /* in the type's own arithmetic */
+      const double once = get(whole, i, dtype);
+      put(want, i, dtype, once);
+      for (int64_t p = 1; p < parts; p++) put(want, i, dtype, get(want, i, dtype) + once);
+    }
+    check(same_bits(sum, want, k * m, dtype), "gram_part %s %ld x %ld x %ld: %ld parts, joined", type_name(dtype),
+          (long)n, (long)k, (long)m, (long)parts);
+  }
+  free(part), free(sum), free(want);
+}
+
 static void run_rows_gram(int64_t n, int64_t k, int64_t m, int dtype) {
   const int64_t ldx = k + below(4), ldg = m + below(3);
   void *x = random_array(n * ldx, dtype, -1, 1), *g = random_array(n * ldg, dtype, -1, 1);
@@ -60,6 +85,7 @@ static void run_rows_gram(int64_t n, int64_t k, int64_t m, int dtype) {
   }
   check(same_bits(acc, again, k * m, dtype), "rows_gram %s %ld x %ld x %ld: bits depend on the cut", type_name(dtype),
         (long)n, (long)k, (long)m);
+  run_gram_parts(n, k, m, dtype, x, ldx, g, ldg, acc);
   free(x), free(g), free(acc), free(again);
 }
 
