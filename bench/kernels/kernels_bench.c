@@ -76,8 +76,10 @@ static void panels(const work *w) {
 static void panels_turned(const work *w) {
   hy_kernel_panels_product(w->n, w->m, w->k, w->y, w->m, w->x, w->n, true, w->acc, HYLA_FLOAT32);
 }
-static void pack(const work *w) { hy_kernel_pack_panels(w->k, w->m, w->acc, w->w, w->m, false, HYLA_FLOAT32); }
-static void pack_turned(const work *w) { hy_kernel_pack_panels(w->k, w->m, w->acc, w->w, w->k, true, HYLA_FLOAT32); }
+static void pack(const work *w) { hy_kernel_pack_panels(w->k, 0, w->k, w->m, w->acc, w->w, w->m, false, HYLA_FLOAT32); }
+static void pack_turned(const work *w) {
+  hy_kernel_pack_panels(w->k, 0, w->k, w->m, w->acc, w->w, w->k, true, HYLA_FLOAT32);
+}
 static void sparse_product(const work *w) { hy_sparse_rows_product(w->sparse, 0, w->n, w->m, w->y, w->m, w->w); }
 static void sparse_gram(const work *w) {
   for (int c = 0; c < 16; c++) hy_sparse_rows_gram(w->sparse, c, w->m, w->acc, w->g + w->n * c / 16 * w->m, w->m);

@@ -129,8 +129,7 @@ void HY_KERNEL(gram_part)(int64_t n, int64_t k, int64_t m, void *acc, const void
 }
 
 /* A register of k at a time, of which [lo, hi) may want some rows alone. */
-void HY_KERNEL(gram_join)(int64_t parts, int64_t apart, int64_t m, int64_t lo, int64_t hi, void *out,
-                          const void *acc) {
+void HY_KERNEL(gram_join)(int64_t parts, int64_t apart, int64_t m, int64_t lo, int64_t hi, void *out, const void *acc) {
   vec sums[HY_MOST_COLUMNS];
   elem rows[HY_MOST_COLUMNS * HY_W];
   for (int64_t i = lo / HY_W * HY_W; i < hi; i += HY_W) {

@@ -173,12 +173,14 @@ static void pack_turned(int64_t k, int64_t columns, elem *out, const elem *b, in
 
 int64_t HY_KERNEL(panel_columns)(void) { return PANEL; }
 
-void HY_KERNEL(pack_panels)(int64_t k, int64_t n, void *panels, const void *b, int64_t ldb, bool turned) {
+void HY_KERNEL(pack_panels)(int64_t k, int64_t lo, int64_t hi, int64_t n, void *panels, const void *b, int64_t ldb,
+                            bool turned) {
   elem *out = panels;
   const elem *from = b;
   for (int64_t j = 0; j < n; j += PANEL, out += k * PANEL) {
     const int64_t columns = n - j < PANEL ? n - j : PANEL;
-    if (turned) pack_turned(k, columns, out, from + j * ldb, ldb);
-    else pack_straight(k, columns, out, from + j, ldb);
+    elem *to = out + lo * vectors_of(columns) * HY_W;
+    if (turned) pack_turned(hi - lo, columns, to, from + j * ldb, ldb);
+    else pack_straight(hi - lo, columns, to, from + j, ldb);
   }
 }

@@ -108,13 +108,14 @@ void hy_kernel_gram_part(int64_t n, int64_t k, int64_t m, void *acc, const void 
                          int64_t ldg, bool first, int dtype) {
   kernels(dtype)->gram_part(n, k, m, acc, x, ldx, g, ldg, first);
 }
-void hy_kernel_gram_join(int64_t parts, int64_t apart, int64_t m, int64_t lo, int64_t hi, void *out,
-                         const void *acc, int dtype) {
+void hy_kernel_gram_join(int64_t parts, int64_t apart, int64_t m, int64_t lo, int64_t hi, void *out, const void *acc,
+                         int dtype) {
   kernels(dtype)->gram_join(parts, apart, m, lo, hi, out, acc);
 }
 int64_t hy_kernel_panel_columns(int dtype) { return kernels(dtype)->panel_columns(); }
-void hy_kernel_pack_panels(int64_t k, int64_t n, void *panels, const void *b, int64_t ldb, bool turned, int dtype) {
-  kernels(dtype)->pack_panels(k, n, panels, b, ldb, turned);
+void hy_kernel_pack_panels(int64_t k, int64_t lo, int64_t hi, int64_t n, void *panels, const void *b, int64_t ldb,
+                           bool turned, int dtype) {
+  kernels(dtype)->pack_panels(k, lo, hi, n, panels, b, ldb, turned);
 }
 void hy_kernel_panels_product(int64_t m, int64_t n, int64_t k, void *y, int64_t ldy, const void *a, int64_t lda,
                               bool turned, const void *panels, int dtype) {

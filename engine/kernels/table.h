@@ -26,10 +26,10 @@
     (int64_t n, int64_t k, int64_t m, void *acc, const void *x, int64_t ldx, const void *g, int64_t ldg, bool first)) \
   K(void, gram_part,                                                                                                  \
     (int64_t n, int64_t k, int64_t m, void *acc, const void *x, int64_t ldx, const void *g, int64_t ldg, bool first)) \
-  K(void, gram_join,                                                                                                  \
-    (int64_t parts, int64_t apart, int64_t m, int64_t lo, int64_t hi, void *out, const void *acc))         \
+  K(void, gram_join, (int64_t parts, int64_t apart, int64_t m, int64_t lo, int64_t hi, void *out, const void *acc))   \
   K(int64_t, panel_columns, (void))                                                                                   \
-  K(void, pack_panels, (int64_t k, int64_t n, void *panels, const void *b, int64_t ldb, bool turned))                 \
+  K(void, pack_panels,                                                                                                \
+    (int64_t k, int64_t lo, int64_t hi, int64_t n, void *panels, const void *b, int64_t ldb, bool turned))            \
   K(void, panels_product,                                                                                             \
     (int64_t m, int64_t n, int64_t k, void *y, int64_t ldy, const void *a, int64_t lda, bool turned,                  \
      const void *panels))                                                                                             \

@@ -4,8 +4,9 @@
 /* `rows` rows and `columns` columns of in, at most HY_W of each. */
 HY_INLINE void square(bool whole, int64_t rows, int64_t columns, elem *out, int64_t ldo, const elem *in, int64_t ldi) {
   vec t[HY_W];
-  HY_UNROLL for (int i = 0; i < HY_W; i++)
-      t[i] = whole ? load(in + i * ldi) : i < rows ? load_part(in + i * ldi, columns) : (vec){0};
+  HY_UNROLL for (int i = 0; i < HY_W; i++) t[i] = whole      ? load(in + i * ldi)
+                                                  : i < rows ? load_part(in + i * ldi, columns)
+                                                             : (vec){0};
   transpose_square(t);
   HY_UNROLL for (int j = 0; j < HY_W; j++) {
     if (whole) store(out + j * ldo, t[j]);

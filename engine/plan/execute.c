@@ -14,7 +14,7 @@ typedef struct runner {
 } runner;
 
 static bool is_finite(const hy_item *it, const hy_block *b, int64_t lo, int64_t hi) {
-  if (it->shape.dtype == HYLA_INT32 || it->split == HY_PARTS) return true;
+  if (it->shape.dtype == HYLA_INT32 || it->split == HY_PARTS || it->scattered) return true;
   return hy_kernel_finite((hi - lo) * it->row, hy_result(it, b, lo), it->shape.dtype);
 }
 

@@ -38,8 +38,8 @@ static int run_sparse_rows(const hy_item *it, const hy_block *b) {
 }
 
 static int run_gram(const hy_item *it, const hy_block *b) {
-  hy_kernel_gram_part(b->hi - b->lo, it->p[0], it->p[1], hy_result(it, b, b->chunk), hy_operand(it, b, 0, b->lo), it->p[2],
-                      hy_operand(it, b, 1, b->lo), it->p[3], b->lo == b->chunk_lo, it->shape.dtype);
+  hy_kernel_gram_part(b->hi - b->lo, it->p[0], it->p[1], hy_result(it, b, b->chunk), hy_operand(it, b, 0, b->lo),
+                      it->p[2], hy_operand(it, b, 1, b->lo), it->p[3], b->lo == b->chunk_lo, it->shape.dtype);
   return 0;
 }
 
@@ -52,7 +52,8 @@ static int run_gram_rows(const hy_item *it, const hy_block *b) {
 }
 
 static int run_sparse_gram(const hy_item *it, const hy_block *b) {
-  hy_sparse_rows_gram(it->sparse, b->chunk, it->p[1], hy_result(it, b, b->chunk), hy_operand(it, b, 1, b->lo), it->p[3]);
+  hy_sparse_rows_gram(it->sparse, b->chunk, it->p[1], hy_result(it, b, b->chunk), hy_operand(it, b, 1, b->lo),
+                      it->p[3]);
   return 0;
 }
 

@@ -18,11 +18,12 @@ static const double strip_flops = 4e6; /* of a strip, at least */
 
 static int64_t leading(const hy_view *v) { return v->dim[0] == 1 ? v->dim[1] : v->stride[0]; }
 
-/* A panel's worth of columns [lo, hi) of op(y), to `to`. p: n, k, columns of a panel; flag: transposed */
+/* Columns [lo, hi) of op(y), [k, n], in panels at `to`. */
 static void pack(const hy_item *it, int operand, const char *from, int64_t n, int64_t k, int64_t lo, int64_t hi,
                  bool turned, char *to) {
   int64_t ld = leading(&it->in[operand]), at = turned ? lo * ld : lo;
-  hy_kernel_pack_panels(k, (hi < n ? hi : n) - lo, to, from + at * (int64_t)it->element, ld, turned, it->shape.dtype);
+  hy_kernel_pack_panels(k, 0, k, (hi < n ? hi : n) - lo, to, from + at * (int64_t)it->element, ld, turned,
+                        it->shape.dtype);
 }
 
 static size_t panels_bytes(int64_t n, int64_t k, int dtype) {
@@ -30,9 +31,11 @@ static size_t panels_bytes(int64_t n, int64_t k, int dtype) {
   return (size_t)((n + columns - 1) / columns * columns * k) * hy_dtype_size(dtype);
 }
 
+/* Rows of op(y), to each of the panels. p: n, k; flag: transposed */
 static int run_pack(const hy_item *it, const hy_block *b) {
-  pack(it, 0, hy_operand(it, b, 0, 0), it->p[0], it->p[1], b->lo * it->p[2], b->hi * it->p[2], it->flag[0],
-       hy_result(it, b, b->lo));
+  const char *from = it->flag[0] ? hy_operand(it, b, 0, 0) + b->lo * (int64_t)it->element : hy_operand(it, b, 0, b->lo);
+  hy_kernel_pack_panels(it->p[1], b->lo, b->hi, it->p[0], hy_result(it, b, 0), from, leading(&it->in[0]), it->flag[0],
+                        it->shape.dtype);
   return 0;
 }
 
@@ -53,8 +56,8 @@ static int run_parts(const hy_item *it, const hy_block *b) {
   int64_t n = it->p[0], m = it->p[1], k = b->hi - b->lo;
   char *panels = b->scratch + it->room_at;
   pack(it, 1, hy_operand(it, b, 1, b->lo), n, k, 0, n, false, panels);
-  hy_kernel_panels_product(m, n, k, hy_result(it, b, b->chunk), n,
-                           hy_operand(it, b, 0, b->lo), leading(&it->in[0]), true, panels, it->shape.dtype);
+  hy_kernel_panels_product(m, n, k, hy_result(it, b, b->chunk), n, hy_operand(it, b, 0, b->lo), leading(&it->in[0]),
+                           true, panels, it->shape.dtype);
   return 0;
 }
 
@@ -79,21 +82,21 @@ bool hy_same_strips(const hy_item *a, const hy_item *b) {
 /* The packed form of op(y) [k, n], made once however many products take it. */
 static int packed(hy_plan *p, hy_ref r, const hy_view *y, bool ty, int64_t k, int64_t n, hy_view *out) {
   int dtype = p->graph->node[r].shape.dtype;
-  int64_t columns = hy_kernel_panel_columns(dtype), panels = (n + columns - 1) / columns;
+  int64_t columns = hy_kernel_panel_columns(dtype);
   for (int i = 0; i < p->n_item; i++) {
     const hy_item *it = &p->item[i];
     if (it->run != run_pack || it->flag[0] != ty || memcmp(&it->in[0], y, sizeof *y)) continue;
     *out = hy_view_of(p, i);
     return 0;
   }
-  hyla_shape s = {.dtype = dtype, .rank = 2, .dim = {(int32_t)panels, (int32_t)(k * columns)}};
+  hyla_shape s = {.dtype = dtype, .rank = 2, .dim = {(int32_t)k, (int32_t)((n + columns - 1) / columns * columns)}};
   hy_item *it = hy_item_new(p, run_pack, "pack", &s, HY_ROWS);
   if (!it) return HYLA_ENOMEM;
   it->node = r;
-  it->whole = 1;
+  it->whole = ty ? 1 : 0;
+  it->scattered = true;
   it->p[0] = n;
   it->p[1] = k;
-  it->p[2] = columns;
   it->flag[0] = ty;
   it->flops = (double)k * (double)n;
   it->gathers = true;

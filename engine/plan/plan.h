@@ -69,15 +69,16 @@ struct hy_item {
   struct {
     int stride;
     int64_t scratch;
-  } operand[3];                           /* stride 1, 0, or -1: tile at `scratch` */
-  hy_access at, from[HYLA_MAX_INPUTS];    /* of the value, of the operands */
-  int64_t p[4];                           /* the kernel's sizes; meaning beside each run function */
+  } operand[3];                        /* stride 1, 0, or -1: tile at `scratch` */
+  hy_access at, from[HYLA_MAX_INPUTS]; /* of the value, of the operands */
+  int64_t p[4];                        /* the kernel's sizes; meaning beside each run function */
   bool flag[3];
   int64_t extent; /* what is split: rows of the value, rows contracted (parts), tiles */
   hyla_shape shape;
   hy_ref node;       /* of the simplified graph, for messages and printing */
   const char *label; /* what it does, for printing */
   hy_view in[HYLA_MAX_INPUTS];
+  bool scattered;    /* a row of the value does not lie in one place; what reads it reads it whole */
   bool in_place;     /* the kernel may write where it reads, element by element */
   uint32_t whole;    /* bits of the operands that every row needs in full: tables, right factors */
   hy_sparse *sparse; /* owned by the constant's storage */
@@ -174,7 +175,7 @@ int hy_lower_join(hy_plan *p, hy_ref r, int64_t rows, int64_t row, hy_view *out)
 int hy_pack_sparse(hy_plan *p, const hy_view *v,
                    hy_sparse **out);                  /* of a matrix; NULL where it is no sparse constant */
 int hy_pack_turned(hy_plan *p, hy_ref r, hy_view *v); /* a constant matrix becomes its transpose */
-int hy_pack_apart(hy_plan *p, hy_ref r, hy_view *v);  /* one whose rows are rivals in a cache lies better; others stay */
+int hy_pack_apart(hy_plan *p, hy_ref r, hy_view *v); /* one whose rows are rivals in a cache lies better; others stay */
 
 /* ---- lower_panels.c ---- */
 int hy_lower_panels(hy_plan *p, hy_ref r, const hy_view *x, bool tx, const hy_view *y, bool ty); /* rows contiguous */

@@ -3,11 +3,14 @@
  * the cache together. */
 #include "plan/plan.h"
 
+/* As many as threads can share, of few rows fewer: what each leaves is for one thread to bring together. Chunks begin at
+ * multiples of 16 rows. */
 hy_chunks hy_chunks_of(int64_t rows) {
-  int64_t most = rows >= 1 << 16 ? 64 : 16, n = (rows + 16) / 32 < 1      ? 1
-                                                : (rows + 16) / 32 > most ? most
-                                                                          : (rows + 16) / 32;
-  int64_t groups = (rows + 15) / 16, size = (groups + n - 1) / n * 16; /* chunks begin at multiples of 16 rows */
+  const int64_t most = rows >= 1 << 16 ? 64 : rows >= 1 << 12 ? 16 : 8, some = (rows + 16) / 32;
+  const int64_t n = some < 1      ? 1
+                    : some > most ? most
+                                  : some,
+                groups = (rows + 15) / 16, size = (groups + n - 1) / n * 16;
   return (hy_chunks){(int)((rows + size - 1) / size), size};
 }
 

@@ -116,7 +116,9 @@ static void run_panels(int64_t m, int64_t n, int64_t k, int dtype) {
   void *a = random_array((ta ? k : m) * lda, dtype, -1, 1), *b = random_array((tb ? n : k) * ldb, dtype, -1, 1);
   void *packed = random_array(panels * columns * k, dtype, -1, 1);
   void *y = array(m * ldy, dtype), *again = array(m * ldy, dtype);
-  hy_kernel_pack_panels(k, n, packed, b, ldb, tb, dtype);
+  const int64_t first = below(k + 1);
+  hy_kernel_pack_panels(k, 0, first, n, packed, b, ldb, tb, dtype);
+  hy_kernel_pack_panels(k, first, k, n, packed, at(b, first * (tb ? 1 : ldb), dtype), ldb, tb, dtype);
   hy_kernel_panels_product(m, n, k, y, ldy, a, lda, ta, packed, dtype);
   for (int64_t i = 0; i < m; i++)
     for (int64_t j = 0; j < n; j++) {
