@@ -156,6 +156,28 @@ describe("a program", function()
     assert.is_truthy(text:find "1000 rows, ")
     assert.is_truthy(text:find "matmul gram" and text:find "join" and text:find "softmax")
   end)
+
+  it("lets rows wait for a later phase over the same rows, and no longer than for who needs them", function()
+    math.randomseed(3)
+    local g = builder.new()
+    local x = g:input(builder.make({ 500, 20 }, draw))
+    local z = g:input(builder.make({ 300, 20 }, draw))
+    local both = g:apply("mul", nil, g:apply("sin", nil, x), g:apply("cos", nil, x))
+    local function for_all(of) return g:apply("expand", { v = { 500, 20 } }, g:apply("sum", { v = { 0, 1 } }, of)) end
+    local late = g:apply("add", nil, both, for_all(z))
+    local run, program = g:program { late }
+    local text = ffi.string(C.hyla_program_print(program))
+    assert.matches("phase 3: 500 rows", text)          -- z's rows, their sum, and all that has x's rows
+    assert.is_nil(text:find "phase 4")
+    assert.is_true(text:find "= sin" > text:find "phase 3")
+    local got, a, b = builder.elements(run()), builder.elements(g.values[1]), builder.elements(g.values[2])
+    local sum = 0
+    for i = 0, 5999 do sum = sum + b[i] end
+    for i = 0, 9999, 7 do assert.is_near(math.sin(a[i]) * math.cos(a[i]) + sum, got[i], 1e-11) end
+    local _, needed = g:program { g:apply("add", nil, late, for_all(both)) }
+    text = ffi.string(C.hyla_program_print(needed))    -- the product is summed, too: it cannot wait
+    assert.is_true(text:find "= sin" < text:find "phase 2")
+  end)
 end)
 
 -- ---- against plain loops ----
@@ -188,18 +210,22 @@ describe("a product of matrices", function()
   end
 
   local shapes = { { 300, 70, 10 }, { 10, 300, 70 }, { 70, 10, 300 }, { 1, 500, 1 }, { 500, 1, 3 }, { 3, 400, 60 },
-    { 60, 400, 3 }, { 90, 100, 80 }, { 1, 7, 200 }, { 200, 130, 49 }, { 49, 130, 48 }, { 1300, 4, 2 } }
+    { 60, 400, 3 }, { 90, 100, 80 }, { 1, 7, 200 }, { 200, 130, 49 }, { 49, 130, 48 }, { 1300, 4, 2 },
+    -- rows a multiple of 1024 bytes apart, on one side, on the other and in the result
+    { 60, 256, 70 }, { 256, 60, 3 }, { 20, 128, 4 }, { 9, 60, 256 } }
   it("is right for every shape, transposition and kernel", function()
     math.randomseed(5)
     for _, s in ipairs(shapes) do
-      for flags = 0, 7 do
+      for flags = 0, 15 do
         local n, k, m = unpack(s)
-        local tx, ty, sparse = flags % 2, math.floor(flags / 2) % 2, flags >= 4
+        local tx, ty, sparse = flags % 2, math.floor(flags / 2) % 2, flags >= 4 and flags < 8
+        local x_kept, y_kept = flags >= 4 and flags < 12, flags >= 12
         local function value() return (not sparse or random() < 0.1) and draw() or 0 end
         local x = builder.make(tx == 1 and { k, n } or { n, k }, value)
         local y = builder.make(ty == 1 and { m, k } or { k, m }, draw)
         local g = builder.new()
-        local out = g:apply("matmul", { v = { tx, ty } }, sparse and g:constant(x) or g:input(x), g:input(y))
+        local out = g:apply("matmul", { v = { tx, ty } }, x_kept and g:constant(x) or g:input(x),
+          y_kept and g:constant(y) or g:input(y))
         local got, expected = g:program { out }(), product(x, y, tx, ty, n, k, m)
         local a, size = builder.elements(got)
         local b = builder.elements(expected)
