@@ -137,8 +137,10 @@ void HY_KERNEL(gram_join)(int64_t parts, int64_t apart, int64_t m, int64_t lo, i
     for (int64_t c = 0; c < m; c++) sums[c] = load(from + c * HY_W);
     for (int64_t p = 1; p < parts; p++)
       for (int64_t c = 0; c < m; c++) sums[c] += load(from + p * apart + c * HY_W);
+    elem *to = (elem *)out + (i - lo) * m;
     if (i >= lo && i + HY_W <= hi) {
-      store_columns(sums, m, (elem *)out + (i - lo) * m, m);
+      if (m == 1) store(to, sums[0]);
+      else store_columns(sums, m, to, m);
       continue;
     }
     const int64_t begin = i < lo ? lo : i, end = i + HY_W < hi ? i + HY_W : hi;

@@ -69,16 +69,16 @@ void hy_kernel_rows_gram(int64_t n, int64_t k, int64_t m, void *acc, const void 
                          int64_t ldg, bool first, int dtype);
 /* The same sums as partial ones: acc has room for hy_gram_part(k, m) elements, in an order that is the kernel's own.
  * gram_join: rows [lo, hi) of out[k, m] = the sum of `parts` of them, in order, `apart` elements from one to the next. */
-#define hy_gram_part(k, m) (((k) + 15) / 16 * 16 * (m))
+static inline int64_t hy_gram_part(int64_t k, int64_t m) { return (k + 15) / 16 * 16 * m; } /* whole registers */
 void hy_kernel_gram_part(int64_t n, int64_t k, int64_t m, void *acc, const void *x, int64_t ldx, const void *g,
                          int64_t ldg, bool first, int dtype);
 void hy_kernel_gram_join(int64_t parts, int64_t apart, int64_t m, int64_t lo, int64_t hi, void *out, const void *acc,
                          int dtype);
 /* Any shape, in two parts. B [k, n] is packed, panels of hy_kernel_panel_columns side by side, each [k, columns], the last
  * one filled up with zeros; a call packs rows [lo, hi), of which b has the first; `turned`: B is read transposed, as
- * [n, k], b at its column lo, with ldb elements between rows. Then y[m, n] = A B
- * for rows of A, [m, k], or [k, m] where `turned`: for each element one running sum in order of k, whatever the rows,
- * columns and panels of a call. n counts the columns of y; panels of a wider B may be handed in from any panel on. */
+ * [n, k], b at its column lo, with ldb elements between rows. Then y[m, n] = A B for rows of A, [m, k], or [k, m] where
+ * `turned`: for each element one running sum in order of k, whatever the rows, columns and panels of a call. n counts the
+ * columns of y; panels of a wider B may be handed in from any panel on. */
 int64_t hy_kernel_panel_columns(int dtype);
 void hy_kernel_pack_panels(int64_t k, int64_t lo, int64_t hi, int64_t n, void *panels, const void *b, int64_t ldb,
                            bool turned, int dtype);

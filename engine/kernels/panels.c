@@ -1,6 +1,7 @@
 /* The general product y = A B with B packed in panels: PANEL columns side by side, row after row of B. The last panel,
- * where a register holds its columns, is one register wide; what is left of it is filled up with zeros. Entry (i, j) is one running sum over k in order, in one rounding a term where the variant
- * fuses: so its bits depend on row i of A and column j of B alone, never on tiles, blocks or what else is computed. */
+ * where a register holds its columns, is one register wide; what is left of it is filled up with zeros. Entry (i, j) is
+ * one running sum over k in order, in one rounding a term where the variant fuses: so its bits depend on row i of A and
+ * column j of B alone, never on tiles, blocks or what else is computed. */
 #include "kernels/transpose.h"
 
 enum {
@@ -11,7 +12,7 @@ enum {
                           : 4,
   NEAR = 32 * 1024 / (PANEL * HY_SIZE), /* rows of a panel that stay in the first-level cache while all tiles pass */
   GATHERED = (MOST + HY_W - 1) / HY_W * HY_W, /* elements of a tile's part of A for one k, where they are gathered */
-  RIVALS = 1024                               /* bytes */
+  RIVALS = 1024 /* bytes from row to row that leave a tile's rows four sets of lines, fewer than they are */
 };
 
 /* Registers of a panel of this many columns. */

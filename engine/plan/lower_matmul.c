@@ -153,10 +153,10 @@ static int lower_rows(hy_plan *p, hy_ref r, hy_view A, hy_view B, hy_sparse *spa
   return status;
 }
 
-int hy_lower_join(hy_plan *p, hy_ref r, int64_t rows, int64_t row, hy_view *out) {
+static int lower_join(hy_plan *p, hy_ref r, hy_item_run *run, int64_t rows, int64_t row, hy_view *out) {
   hy_view parts = hy_view_of(p, p->n_item - 1);
   int64_t n = p->item[parts.item].rows;
-  hy_item *it = product_item(p, r, run_join, "join", rows, row, HY_ROWS);
+  hy_item *it = product_item(p, r, run, "join", rows, row, HY_ROWS);
   if (!it) return HYLA_ENOMEM;
   it->map = hy_kernel_map(HY_OP_add, it->shape.dtype);
   it->whole = 1;
@@ -166,6 +166,10 @@ int hy_lower_join(hy_plan *p, hy_ref r, int64_t rows, int64_t row, hy_view *out)
   int status = hy_item_reads(it, &parts);
   *out = hy_view_of(p, p->n_item - 1);
   return status;
+}
+
+int hy_lower_join(hy_plan *p, hy_ref r, int64_t rows, int64_t row, hy_view *out) {
+  return lower_join(p, r, run_join, rows, row, out);
 }
 
 /* The same by rows, from X whole. */
@@ -207,9 +211,7 @@ static int lower_gram(hy_plan *p, hy_ref r, hy_view X, hy_view G, hy_sparse *spa
   it->flops = 2.0 * (double)n * (double)k * (double)m;
   status = hy_item_reads(it, &X);
   if (!status) status = hy_item_reads(it, &G);
-  if (!status) status = hy_lower_join(p, r, n, m, out);
-  if (!status && !sparse) p->item[p->n_item - 1].run = run_gram_join;
-  return status;
+  return status ? status : lower_join(p, r, sparse ? run_join : run_gram_join, n, m, out);
 }
 
 /* Dot products, of which each ends in a sum over the lanes of a register, against panels, which leave lanes idle where
@@ -237,7 +239,6 @@ static int lower_few(hy_plan *p, hy_ref r, hy_view x, bool tx, hy_view y, bool t
     tx = !tx;
   }
   *done = tx || sparse || worth_dots(k, m);
-  if (!status && *done && !sparse) status = hy_pack_apart(p, r, &x);
   if (status || !*done) return status;
   status = rows_contiguous(p, &x) ? 0 : hy_view_materialise(p, r, &x);
   if (status) return status;
@@ -259,11 +260,7 @@ static int lower_tiles(hy_plan *p, hy_ref r, hy_view x, bool tx, hy_view y, bool
   const hyla_shape *s = &p->graph->node[r].shape;
   int status = make_gemm_operand(p, r, &x);
   if (!status) status = make_gemm_operand(p, r, &y);
-  if (!status && s->rank == 2) {
-    status = hy_pack_apart(p, r, &x);
-    if (!status) status = hy_pack_apart(p, r, &y);
-    return status ? status : hy_lower_panels(p, r, &x, tx, &y, ty);
-  }
+  if (!status && s->rank == 2) return hy_lower_panels(p, r, &x, tx, &y, ty);
   if (!status) status = hy_blas_open();
   hy_item *it = status ? NULL : hy_item_new(p, run_tiles, "matmul", s, HY_TILES);
   if (!it) return status ? status : HYLA_ENOMEM;

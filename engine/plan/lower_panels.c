@@ -2,8 +2,9 @@
  *
  *   parts    X' Y with k long beside both sides of the result: partial sums over chunks of the rows of X and Y, which go
  *            with what makes these rows
- *   rows     the right factor is small beside the left one, or beside the result: it is packed whole, by an item of its
- *            own that all products by it share; then the result comes row by row, and what follows can go with it
+ *   rows     the right factor is small beside the left one, or beside the result: it is packed row by row, with what
+ *            makes it, by an item of its own that all products by it share; then the result comes row by row, and what
+ *            follows can go with it
  *   strips   else: a strip of columns of the right factor is packed by the thread that takes it, and all rows of the left
  *            factor meet it there; products by the same factor go on together while the strip is near */
 #include "plan/plan.h"
@@ -94,12 +95,11 @@ static int packed(hy_plan *p, hy_ref r, const hy_view *y, bool ty, int64_t k, in
   if (!it) return HYLA_ENOMEM;
   it->node = r;
   it->whole = ty ? 1 : 0;
-  it->scattered = true;
   it->p[0] = n;
   it->p[1] = k;
   it->flag[0] = ty;
   it->flops = (double)k * (double)n;
-  it->gathers = true;
+  it->packed = true;
   int status = hy_item_reads(it, y);
   *out = hy_view_of(p, p->n_item - 1);
   return status;

@@ -7,19 +7,19 @@ enum { RIVALS = 1024 };         /* bytes: rows so far apart leave a first-level 
 enum { FEW_ROWS = 8 };          /* that have room there all the same */
 static const double sparse_below = 0.3;
 
-enum { PACK_SPARSE, PACK_TURNED, PACK_APART };
+enum { PACK_SPARSE, PACK_TURNED };
 typedef struct pack {
   hy_pack pack;
-  const void *data; /* of a matrix [rows, row], contiguous or (where it is copied) of these strides */
+  const void *data; /* of a matrix [rows, row], contiguous or (PACK_TURNED) of these strides */
   int64_t rows, row, stride[2];
-  hy_sparse *sparse; /* NULL: looked at and found dense */
-  hyla_tensor *copy; /* in rows of row_apart */
+  hy_sparse *sparse;   /* NULL: looked at and found dense */
+  hyla_tensor *turned; /* [row, rows], in rows of turned_row */
 } pack;
 
 static void release(hy_pack *base) {
   pack *s = (pack *)(void *)base;
   hy_sparse_drop(s->sparse);
-  hyla_tensor_drop(s->copy);
+  hyla_tensor_drop(s->turned);
   hy_free(s);
 }
 
@@ -73,52 +73,41 @@ int hy_pack_sparse(hy_plan *p, const hy_view *v, hy_sparse **out) {
   return status;
 }
 
-/* Elements from a row to the next: long rows begin where cache lines do, an odd number of these apart, so that the same
- * places of neighbouring rows are not rivals for the same few lines of a cache. */
-static int32_t row_apart(int32_t row, size_t element) {
-  const int32_t line = (int32_t)(64 / element), lines = (row + line - 1) / line;
-  return lines < LONG_LINES ? row : (lines | 1) * line;
+/* Elements from a turned row to the next: long rows begin where cache lines do, an odd number of these apart, so that the
+ * same places of neighbouring rows are not rivals for the same few lines of a cache. */
+static int32_t turned_row(int32_t rows, size_t element) {
+  const int32_t line = (int32_t)(64 / element), lines = (rows + line - 1) / line;
+  return lines < LONG_LINES ? rows : (lines | 1) * line;
 }
 
-/* The matrix v, [n, m], as a constant of its own in rows so far apart: what is there of this kind, or a copy. */
-static int repack(hy_plan *p, hy_ref r, int kind, hy_view *v) {
-  static const char *const label[] = {[PACK_TURNED] = "constant turned", [PACK_APART] = "constant, rows apart"};
-  const hy_item *from = &p->item[v->item];
-  const hyla_shape shape = {.dtype = from->shape.dtype, .rank = 2, .dim = {v->dim[0], v->dim[1]}};
-  const int32_t apart = row_apart(v->dim[1], from->element);
-  pack *s;
-  bool found;
-  int status = find(from, v, kind, &s, &found);
-  if (!status && !found) {
-    hyla_shape spread = {.dtype = shape.dtype, .rank = 2, .dim = {shape.dim[0], apart}};
-    status = hyla_tensor_new(&spread, &s->copy);
-    for (int64_t i = 0; i < shape.dim[0] && !status; i++)
-      hy_kernel_copy(1, &shape.dim[1], (char *)s->copy->storage->data + (size_t)(i * apart) * from->element,
-                     (const char *)s->data + (size_t)(i * v->stride[0]) * from->element, &v->stride[1], from->element);
-    status = keep(from, s, status);
-  }
-  hy_item *it = status ? NULL : hy_item_new(p, NULL, label[kind], &shape, HY_LEAF);
-  if (!it) return status ? status : HYLA_ENOMEM;
-  it->node = r;
-  it->row = apart;
-  it->place = HY_IN_CONSTANT;
-  it->tensor = hyla_tensor_keep(s->copy);
-  *v = hy_view_of(p, p->n_item - 1);
-  v->stride[0] = apart;
+static int turn(const hy_item *from, const hy_view *v, int32_t row, hyla_tensor **out) {
+  hyla_shape shape = {.dtype = from->shape.dtype, .rank = 2, .dim = {v->dim[1], row}};
+  int status = hyla_tensor_new(&shape, out);
+  if (status) return status;
+  char *to = (*out)->storage->data;
+  const size_t e = from->element;
+  if (v->stride[1] == 1) hy_kernel_turn(v->dim[0], v->dim[1], to, row, data_of(from, v), v->stride[0], e);
+  else
+    for (int64_t i = 0; i < v->dim[1]; i++)
+      hy_kernel_copy(1, &v->dim[0], to + (size_t)(i * row) * e, data_of(from, v) + (size_t)(i * v->stride[1]) * e,
+                     &v->stride[0], e);
   return 0;
 }
 
 int hy_pack_turned(hy_plan *p, hy_ref r, hy_view *v) {
-  hy_view t = *v;
-  hy_view_permute(&t, (int32_t[]){1, 0});
-  int status = repack(p, r, PACK_TURNED, &t);
-  if (!status) *v = t;
-  return status;
-}
-
-int hy_pack_apart(hy_plan *p, hy_ref r, hy_view *v) {
-  const hy_item *it = &p->item[v->item];
-  if (it->place != HY_IN_CONSTANT || v->dim[0] < FEW_ROWS || v->stride[1] != 1) return 0;
-  if (v->stride[0] * (int64_t)it->element % RIVALS) return 0;
-  return repack(p, r, PACK_APART, v);
+  const hy_item *from = &p->item[v->item];
+  const hyla_shape shape = {.dtype = from->shape.dtype, .rank = 2, .dim = {v->dim[1], v->dim[0]}};
+  const int32_t row = turned_row(v->dim[0], from->element);
+  pack *s;
+  bool found;
+  int status = find(from, v, PACK_TURNED, &s, &found);
+  if (!status && !found) status = keep(from, s, turn(from, v, row, &s->turned));
+  hy_item *it = status ? NULL : hy_item_new(p, NULL, "constant turned", &shape, HY_LEAF);
+  if (!it) return status ? status : HYLA_ENOMEM;
+  it->node = r;
+  it->place = HY_IN_CONSTANT;
+  it->tensor = hyla_tensor_keep(s->turned);
+  *v = hy_view_of(p, p->n_item - 1);
+  v->stride[0] = row;
+  return 0;
 }

@@ -97,7 +97,7 @@ static double phase_time(const hy_plan *p, const hy_phase *ph) {
     const hy_item *it = &p->item[p->order[k]];
     ns += it->flops / 60 + 20;
     if (it->map || it->split == HY_WHOLE) ns += (double)(it->rows * it->row) * 0.03;
-    if (it->gathers) ns += (double)(it->rows * it->row) * 0.15;
+    if (it->packed) ns += (double)(it->rows * it->row) * 0.15; /* lines go from one thread's cache to another's */
   }
   return ns;
 }

@@ -1,7 +1,8 @@
 /* The planner's own forms. A graph is simplified, lowered to items (one kernel call on a range of rows each), cut into
  * phases (items whose rows can go through the cache together), placed in memory, and executed.
  *
- * Rows. Every item's value is a contiguous array [rows, row]; rows = its first axis. An item is split by rows, or
+ * Rows. Every item's value is a contiguous array [rows, row], rows = its first axis, but for constants that lie otherwise
+ * and packed factors, whose rows are spread over panels. An item is split by rows, or
  * leaves one partial sum for each chunk of its operand's rows (a following item joins them in order), or runs whole, or
  * in tiles of its own. Chunks depend on the number of rows alone, never on threads, so sums have one order. */
 #ifndef HY_PLAN_H
@@ -78,7 +79,7 @@ struct hy_item {
   hy_ref node;       /* of the simplified graph, for messages and printing */
   const char *label; /* what it does, for printing */
   hy_view in[HYLA_MAX_INPUTS];
-  bool scattered;    /* a row of the value does not lie in one place; what reads it reads it whole */
+  bool packed;       /* a factor in panels: a row of it does not lie in one place; what reads it reads it whole */
   bool in_place;     /* the kernel may write where it reads, element by element */
   uint32_t whole;    /* bits of the operands that every row needs in full: tables, right factors */
   hy_sparse *sparse; /* owned by the constant's storage */
@@ -95,7 +96,6 @@ struct hy_item {
   int64_t worth;    /* rows that a block should have, so that what every row needs in full is met seldom enough */
   size_t room;      /* bytes of scratch the kernel works in, at room_at of a thread's */
   size_t room_at;
-  bool gathers;     /* brings together what other threads have just made */
   bool shares_room; /* what it wants there was left by an item before it in its phase */
   /* schedule and placement */
   int level, phase;
@@ -175,7 +175,6 @@ int hy_lower_join(hy_plan *p, hy_ref r, int64_t rows, int64_t row, hy_view *out)
 int hy_pack_sparse(hy_plan *p, const hy_view *v,
                    hy_sparse **out);                  /* of a matrix; NULL where it is no sparse constant */
 int hy_pack_turned(hy_plan *p, hy_ref r, hy_view *v); /* a constant matrix becomes its transpose */
-int hy_pack_apart(hy_plan *p, hy_ref r, hy_view *v); /* one whose rows are rivals in a cache lies better; others stay */
 
 /* ---- lower_panels.c ---- */
 int hy_lower_panels(hy_plan *p, hy_ref r, const hy_view *x, bool tx, const hy_view *y, bool ty); /* rows contiguous */
@@ -252,6 +251,6 @@ static inline char *hy_reach(const hy_block *b, const hy_access *a, int64_t row)
 static inline char *hy_operand(const hy_item *it, const hy_block *b, int j, int64_t row) {
   return hy_reach(b, &it->from[j], row);
 }
-/* Where the item's own row `row` begins; of partial sums, those of chunk 0. */
+/* Where the item's own row `row` begins; of partial sums a row is a chunk's. */
 static inline char *hy_result(const hy_item *it, const hy_block *b, int64_t row) { return hy_reach(b, &it->at, row); }
 #endif

@@ -6,11 +6,11 @@
 /* As many as threads can share, of few rows fewer: what each leaves is for one thread to bring together. Chunks begin at
  * multiples of 16 rows. */
 hy_chunks hy_chunks_of(int64_t rows) {
-  const int64_t most = rows >= 1 << 16 ? 64 : rows >= 1 << 12 ? 16 : 8, some = (rows + 16) / 32;
-  const int64_t n = some < 1      ? 1
-                    : some > most ? most
-                                  : some,
-                groups = (rows + 15) / 16, size = (groups + n - 1) / n * 16;
+  const int64_t most = rows >= 1 << 16 ? 64 : rows >= 1 << 12 ? 16 : 8, groups = (rows + 15) / 16;
+  int64_t n = (rows + 16) / 32;
+  if (n < 1) n = 1;
+  if (n > most) n = most;
+  const int64_t size = (groups + n - 1) / n * 16;
   return (hy_chunks){(int)((rows + size - 1) / size), size};
 }
 
@@ -57,18 +57,38 @@ static void delay(hy_plan *p, const hy_order *o, const int *by_rank) {
   }
 }
 
+/* ---- groups: the items of one level that split the same rows ---- */
+
 static bool in_group(const hy_item *it, int level, int64_t extent) {
   return it->level == level && it->extent == extent && hy_by_rows(it);
 }
 
-static bool has_group(const hy_plan *p, int level, int64_t extent) {
+static bool leads_group(const hy_plan *p, int i) {
+  if (!hy_by_rows(&p->item[i])) return false;
+  for (int k = 0; k < i; k++)
+    if (in_group(&p->item[k], p->item[i].level, p->item[i].extent)) return false;
+  return true;
+}
+
+/* The first level after this one that has items over these rows, or -1. */
+static int next_level(const hy_plan *p, int level, int64_t extent) {
+  int next = -1;
   for (int i = 0; i < p->n_item; i++)
-    if (in_group(&p->item[i], level, extent)) return true;
+    if (p->item[i].level > level && (next < 0 || p->item[i].level < next) &&
+        in_group(&p->item[i], p->item[i].level, extent))
+      next = p->item[i].level;
+  return next;
+}
+
+/* Some item of the group wants whole chunks, and with it all of its phase. */
+static bool wants_chunks(const hy_plan *p, int level, int64_t extent) {
+  for (int i = 0; i < p->n_item; i++)
+    if (in_group(&p->item[i], level, extent) && p->item[i].whole_chunk) return true;
   return false;
 }
 
 /* Nothing outside waits for the group's values before level `to`. */
-static bool group_may_wait(const hy_plan *p, const hy_order *o, int level, int64_t extent, int to) {
+static bool may_wait(const hy_plan *p, const hy_order *o, int level, int64_t extent, int to) {
   for (int i = 0; i < p->n_item; i++) {
     if (!in_group(&p->item[i], level, extent)) continue;
     for (int e = o->first[i]; e >= 0; e = o->edge[e].next_from) {
@@ -79,23 +99,25 @@ static bool group_may_wait(const hy_plan *p, const hy_order *o, int level, int64
   return true;
 }
 
-/* All items of a level that split the same rows wait for the next level that has such items, where they may: one phase
- * less, and what is made for that level stays in its blocks. */
-static void gather(hy_plan *p, const hy_order *o) {
+/* A group waits, as a whole, for the next level over the same rows where it may: one phase less, and what it makes for
+ * that level stays in its blocks. */
+static void wait_together(hy_plan *p, const hy_order *o) {
   int top = 0;
   for (int i = 0; i < p->n_item; i++)
     if (p->item[i].level > top) top = p->item[i].level;
   for (int level = top - 1; level >= 0; level--)
     for (int i = 0; i < p->n_item; i++) {
       const int64_t extent = p->item[i].extent;
-      int to = level + 1;
-      if (p->item[i].split == HY_LEAF || !in_group(&p->item[i], level, extent)) continue;
-      while (to <= top && !has_group(p, to, extent)) to++;
-      if (to > top || !group_may_wait(p, o, level, extent, to)) continue;
+      if (p->item[i].level != level || !leads_group(p, i)) continue;
+      const int to = next_level(p, level, extent);
+      if (to < 0 || !may_wait(p, o, level, extent, to)) continue;
+      if (wants_chunks(p, level, extent) != wants_chunks(p, to, extent)) continue;
       for (int k = 0; k < p->n_item; k++)
         if (in_group(&p->item[k], level, extent)) p->item[k].level = to;
     }
 }
+
+/* ---- phases ---- */
 
 static bool may_join(const hy_item *it, const hy_item *other) {
   return it == other || (hy_by_rows(it) && hy_by_rows(other) && other->extent == it->extent) ||
@@ -190,7 +212,7 @@ int hy_schedule(hy_plan *p, const hy_ref *out) {
     for (int i = 0; i < p->n_item; i++) by_rank[o.rank[i]] = i;
     set_levels(p, &o, by_rank);
     delay(p, &o, by_rank);
-    gather(p, &o);
+    wait_together(p, &o);
     status = order_phases(p, by_rank);
   }
   hy_free(by_rank);
