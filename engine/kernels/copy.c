@@ -7,10 +7,10 @@ typedef struct axis {
   int64_t n, out, in; /* elements, and the strides on the two sides */
 } axis;
 
-enum { SQUARE = 16, SHORT_RUN = 32 }; /* side of a block that jumps; a run too short for a call of memcpy */
+enum { SQUARE = 16, SHORT_RUN = 32 }; /* side of a transposed block; a run too short for a call of memcpy */
 
-/* The two innermost axes, `r` rows of `c`. Where the inner axis jumps on one side and the outer one on the other, the
- * plane is turned; else squares keep the lines of both in the first-level cache. */
+/* The two innermost axes, `r` rows of `c`. Where the inner axis jumps on one side and the outer one does not, squares
+ * keep the lines of both in the first-level cache. */
 #define PLANE(name, type)                                                                                    \
   static void name(axis r, axis c, type *out, const type *in) {                                              \
     if (c.out == 1 && c.in == 1 && c.n > SHORT_RUN) {                                                        \
@@ -23,10 +23,6 @@ enum { SQUARE = 16, SHORT_RUN = 32 }; /* side of a block that jumps; a run too s
         const type value = *in;                                                                              \
         for (int64_t j = 0; j < c.n; j++) out[j] = value;                                                    \
       }                                                                                                      \
-    } else if (c.out == 1 && r.in == 1) {                                                                    \
-      hy_kernel_turn(c.n, r.n, out, r.out, in, c.in, sizeof *in);                                            \
-    } else if (c.in == 1 && r.out == 1) {                                                                    \
-      hy_kernel_turn(r.n, c.n, out, c.out, in, r.in, sizeof *in);                                            \
     } else {                                                                                                 \
       for (int64_t i0 = 0; i0 < r.n; i0 += SQUARE)                                                           \
         for (int64_t j0 = 0; j0 < c.n; j0 += SQUARE)                                                         \

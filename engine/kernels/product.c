@@ -48,15 +48,11 @@ HY_INLINE void tile(bool fetch, int R, int C, int64_t k, elem *y, int64_t ldy, c
   HY_UNROLL for (int r = 0; r < R; r++) HY_UNROLL for (int c = 0; c < C; c++) y[r * ldy + c] = joined[r * C + c];
 }
 
-/* C columns for all rows, R at a time; of what is left half as many. */
+/* C columns for all rows, R at a time. */
 HY_INLINE void strip(bool fetch, int R, int C, int64_t n, int64_t k, elem *y, int64_t ldy, const elem *x, int64_t ldx,
                      const elem *wt) {
   int64_t i = 0;
   for (; i + R <= n; i += R) tile(fetch, R, C, k, y + i * ldy, ldy, x + i * ldx, ldx, wt);
-  if (R >= 4 && i + R / 2 <= n) {
-    tile(fetch, R / 2, C, k, y + i * ldy, ldy, x + i * ldx, ldx, wt);
-    i += R / 2;
-  }
   for (; i < n; i++) tile(fetch, 1, C, k, y + i * ldy, ldy, x + i * ldx, ldx, wt);
 }
 

@@ -92,11 +92,6 @@ void hy_kernel_max_join(int64_t parts, int64_t apart, int64_t L, void *out, cons
 int64_t hy_kernel_first_nonfinite(int64_t n, const void *x, int dtype) { return kernels(dtype)->first_nonfinite(n, x); }
 bool hy_kernel_finite(int64_t n, const void *x, int dtype) { return hy_kernel_first_nonfinite(n, x, dtype) < 0; }
 
-/* Bits are moved as they are, so that only their number tells one type from another. */
-void hy_kernel_turn(int64_t n, int64_t m, void *out, int64_t ldo, const void *in, int64_t ldi, size_t element) {
-  kernels(element == sizeof(double) ? HYLA_FLOAT64 : HYLA_INT32)->turn(n, m, out, ldo, in, ldi);
-}
-
 void hy_kernel_rows_product(int64_t n, int64_t k, int64_t m, void *y, int64_t ldy, const void *x, int64_t ldx,
                             const void *wt, int dtype) {
   kernels(dtype)->rows_product(n, k, m, y, ldy, x, ldx, wt);

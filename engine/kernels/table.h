@@ -13,8 +13,7 @@
   K(void, max_rows, (int64_t n, int64_t L, void *acc, const void *x, int64_t row, bool first)) \
   K(void, sum_join, (int64_t parts, int64_t apart, int64_t L, void *out, const void *acc))     \
   K(void, max_join, (int64_t parts, int64_t apart, int64_t L, void *out, const void *acc))     \
-  K(int64_t, first_nonfinite, (int64_t n, const void *x))                                      \
-  K(void, turn, (int64_t n, int64_t m, void *out, int64_t ldo, const void *in, int64_t ldi))
+  K(int64_t, first_nonfinite, (int64_t n, const void *x))
 
 /* Kernels of the float dtypes alone. */
 #define HY_KERNELS_REAL(K)                                                                                            \

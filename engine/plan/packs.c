@@ -86,7 +86,7 @@ static int turn(const hy_item *from, const hy_view *v, int32_t row, hyla_tensor 
   if (status) return status;
   char *to = (*out)->storage->data;
   const size_t e = from->element;
-  if (v->stride[1] == 1) hy_kernel_turn(v->dim[0], v->dim[1], to, row, data_of(from, v), v->stride[0], e);
+  if (hy_view_contiguous(v)) hy_kernel_spread(2, v->dim, to, (int64_t[]){1, row}, data_of(from, v), e);
   else
     for (int64_t i = 0; i < v->dim[1]; i++)
       hy_kernel_copy(1, &v->dim[0], to + (size_t)(i * row) * e, data_of(from, v) + (size_t)(i * v->stride[1]) * e,
