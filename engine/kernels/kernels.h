@@ -14,6 +14,10 @@
  * sigmoid and softplus within 3; pow rounds once where y is 1 or 2. ---- */
 typedef void hy_map_kernel(int64_t n, void *out, const void *a, int sa, const void *b, int sb, const void *c, int sc);
 hy_map_kernel *hy_kernel_map(int op, int dtype); /* NULL: no such kernel (exp of int32) */
+/* Two maps in one, of the bits that they have one after the other: t = a + b, a - b or a b, then t + c, t - c, t c or c - t
+ * (HY_PAIR_FROM, as second alone). */
+enum { HY_PAIR_ADD, HY_PAIR_SUB, HY_PAIR_MUL, HY_PAIR_FROM };
+hy_map_kernel *hy_kernel_pair(int first, int second, int dtype);
 /* To int32: towards 0, the end of the range past it, 0 for NaN; `fill` rounds its value so, too. */
 void hy_kernel_cast(int64_t n, void *out, int to, const void *in, int from);
 void hy_kernel_fill(int64_t n, void *out, int dtype, double value);

@@ -209,4 +209,5 @@ HY_KERNELS_REAL(HY_KERNEL_PROTOTYPE)
 #endif
 #undef HY_KERNEL_PROTOTYPE
 extern hy_map_kernel *const HY_KERNEL(map)[];
+extern hy_map_kernel *const HY_KERNEL(pair)[3][4];
 #endif

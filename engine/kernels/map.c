@@ -40,6 +40,11 @@ HY_INLINE void run3(vec (*f)(vec, vec, vec), int64_t n, elem *out, const void *a
   vec room[3];
   const elem *x = source(a, sa, room), *y = source(b, sb, room + 1), *z = source(c, sc, room + 2);
   const int64_t dx = sa ? HY_W : 0, dy = sb ? HY_W : 0, dz = sc ? HY_W : 0;
+  for (; n >= 2 * HY_W; n -= 2 * HY_W, out += 2 * HY_W, x += 2 * dx, y += 2 * dy, z += 2 * dz) {
+    const vec first = f(load(x), load(y), load(z)), second = f(load(x + dx), load(y + dy), load(z + dz));
+    store(out, first);
+    store(out + HY_W, second);
+  }
   for (; n >= HY_W; n -= HY_W, out += HY_W, x += dx, y += dy, z += dz) store(out, f(load(x), load(y), load(z)));
   if (n > 0) store_part(out, f(load_part(x, n), load_part(y, n), load_part(z, n)), n);
 }
@@ -143,6 +148,22 @@ MAP2(div, quotient(x, y))
 #define map_softplus NULL
 #define map_pow NULL
 #endif
+
+/* A sum, difference or product t of x and y, and at once one with z, in the two roundings of both: map_add_from is
+ * z - (x + y). */
+#define PAIR(first, second, expression)                     \
+  HY_INLINE vec f_##first##_##second(vec x, vec y, vec z) { \
+    const vec t = f_##first(x, y);                          \
+    return expression;                                      \
+  }                                                         \
+  static void map_##first##_##second(MAP_ARGUMENTS) { run3(f_##first##_##second, n, out, a, sa, b, sb, c, sc); }
+#define PAIRS_OF(first) PAIR(first, add, t + z) PAIR(first, sub, t - z) PAIR(first, mul, t *z) PAIR(first, from, z - t)
+PAIRS_OF(add)
+PAIRS_OF(sub)
+PAIRS_OF(mul)
+#define PAIR_NAMES(first) \
+  { map_##first##_add, map_##first##_sub, map_##first##_mul, map_##first##_from }
+hy_map_kernel *const HY_KERNEL(pair)[3][4] = {PAIR_NAMES(add), PAIR_NAMES(sub), PAIR_NAMES(mul)};
 
 #define map_cast NULL /* two dtypes: hy_kernel_cast */
 #define KERNEL_leaf(name) NULL

@@ -66,6 +66,8 @@ const char *hyla_kernel_variant(void) { return hy_kernel_variant(); }
 
 hy_map_kernel *hy_kernel_map(int op, int dtype) { return kernels(dtype)->map[op]; }
 
+hy_map_kernel *hy_kernel_pair(int first, int second, int dtype) { return kernels(dtype)->pair[first][second]; }
+
 void hy_kernel_sum(int64_t n, int64_t L, void *out, const void *x, int dtype) { kernels(dtype)->sum(n, L, out, x); }
 void hy_kernel_max(int64_t n, int64_t L, void *out, const void *x, int dtype) { kernels(dtype)->max(n, L, out, x); }
 void hy_kernel_logsumexp(int64_t n, int64_t L, void *out, const void *x, int dtype) {

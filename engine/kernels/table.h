@@ -38,7 +38,8 @@
 
 #define HY_KERNEL_FIELD(result, name, parameters) result(*name) parameters;
 typedef struct hy_kernel_table {
-  hy_map_kernel *const *map; /* by op, in the order of ops.def */
+  hy_map_kernel *const *map;       /* by op, in the order of ops.def */
+  hy_map_kernel *const (*pair)[4]; /* by HY_PAIR_ADD.. of the first and of the second */
   HY_KERNELS_ANY(HY_KERNEL_FIELD)
   HY_KERNELS_REAL(HY_KERNEL_FIELD) /* NULL in the table of int32 */
 } hy_kernel_table;

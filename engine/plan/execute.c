@@ -9,6 +9,7 @@ typedef struct runner {
   atomic_int status; /* the first failure of any thread */
   atomic_int unit;   /* where */
   int worst;         /* checking: the first item of the phase with a value that is not finite */
+  bool before;       /* of a pair of maps, already the first's */
   bool watch;        /* outputs are looked at as they are written, while they are near */
   atomic_bool found; /* one was not finite */
 } runner;
@@ -29,7 +30,13 @@ static void look_at(runner *r, int k, const hy_block *b) {
   bool rows = r->phase->split == HY_ROWS;
   if ((rows || b->hi == it->extent) && !is_finite(it, b, rows ? b->lo : 0, rows ? b->hi : it->rows) &&
       (r->worst < 0 || k < r->worst))
-    r->worst = k;
+    r->worst = k, r->before = false;
+}
+
+/* The same of the first of a pair of maps, before its operands may be written over. */
+static void look_before(runner *r, int k, const hy_block *b) {
+  const hy_item *it = &r->program->plan.item[r->program->plan.order[k]];
+  if (it->first >= 0 && (r->worst < 0 || k <= r->worst) && !hy_first_finite(it, b)) r->worst = k, r->before = true;
 }
 
 /* Partial sums are those of whole chunks, whatever blocks the rows come in. */
@@ -47,6 +54,7 @@ static int run_by_chunks(const hy_item *it, const hy_block *block, int64_t chunk
 
 static int run_item(runner *r, int k, const hy_block *b) {
   const hy_item *it = &r->program->plan.item[r->program->plan.order[k]];
+  if (r->program->check) look_before(r, k, b);
   int status = it->split == HY_PARTS ? run_by_chunks(it, b, r->phase->chunk) : it->run(it, b);
   if (status) return status;
   if (r->program->check) look_at(r, k, b);
@@ -141,6 +149,7 @@ static int run(hyla_program *p, char *const *in, char *const *out, bool watched)
   runner r; /* set field by field: clearing all of it first takes a twentieth of a short program's time */
   r.program = p;
   r.worst = -1;
+  r.before = false;
   r.watch = watched;
   atomic_init(&r.status, 0);
   atomic_init(&r.found, false);
@@ -148,7 +157,8 @@ static int run(hyla_program *p, char *const *in, char *const *out, bool watched)
   for (int k = 0; k < p->plan.n_phase && !status; k++) {
     status = run_phase(&r, &p->plan.phase[k]);
     if (r.worst < 0 || status) continue;
-    const hy_node *n = &p->plan.graph->node[p->plan.item[p->plan.order[r.worst]].node];
+    const hy_item *it = &p->plan.item[p->plan.order[r.worst]];
+    const hy_node *n = &p->plan.graph->node[r.before ? it->first : it->node];
     status = hy_fail(HYLA_ENONFINITE, n->site, "a value that is not finite (NaN or infinity) from %s",
                      hy_op_table[n->op].name);
   }

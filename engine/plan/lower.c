@@ -5,7 +5,8 @@
 hy_item *hy_item_new(hy_plan *p, hy_item_run *run, const char *label, const hyla_shape *shape, hy_split split) {
   if (HY_GROW(p->item, p->item_capacity, p->n_item)) return NULL;
   hy_item *it = &p->item[p->n_item++];
-  *it = (hy_item){.run = run, .label = label, .shape = *shape, .split = split, .place = HY_IN_NOWHERE, .chain = 1};
+  *it = (hy_item){
+      .run = run, .label = label, .shape = *shape, .split = split, .place = HY_IN_NOWHERE, .chain = 1, .first = -1};
   it->element = hy_dtype_size(shape->dtype);
   it->rows = shape->rank ? shape->dim[0] : 1;
   it->row = hy_shape_size(shape) / it->rows;
@@ -98,6 +99,20 @@ static int run_map(const hy_item *it, const hy_block *b) {
   it->map((b->hi - b->lo) * it->row, hy_result(it, b, b->lo), x, map_stride(it, 0), y, map_stride(it, 1), z,
           map_stride(it, 2));
   return 0;
+}
+
+bool hy_first_finite(const hy_item *it, const hy_block *b) {
+  enum { TILE = 256 };
+  char tile[TILE * sizeof(double)];
+  const char *x = map_operand(it, b, 0), *y = map_operand(it, b, 1);
+  const int64_t n = (b->hi - b->lo) * it->row, e = (int64_t)it->element;
+  const int dx = map_stride(it, 0), dy = map_stride(it, 1);
+  for (int64_t i = 0; i < n; i += TILE) {
+    const int64_t count = n - i < TILE ? n - i : TILE;
+    it->first_map(count, tile, x + i * dx * e, dx, y + i * dy * e, dy, NULL, 0);
+    if (!hy_kernel_finite(count, tile, it->shape.dtype)) return false;
+  }
+  return true;
 }
 
 static int run_cast(const hy_item *it, const hy_block *b) {

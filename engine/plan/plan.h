@@ -76,7 +76,9 @@ struct hy_item {
   bool flag[3];
   int64_t extent; /* what is split: rows of the value, rows contracted (parts), tiles */
   hyla_shape shape;
-  hy_ref node;       /* of the simplified graph, for messages and printing */
+  hy_ref node;  /* of the simplified graph, for messages and printing */
+  hy_ref first; /* of a pair of maps: the first's, whose kernel is first_map; else -1 */
+  hy_map_kernel *first_map;
   const char *label; /* what it does, for printing */
   hy_view in[HYLA_MAX_INPUTS];
   bool packed;       /* a factor in panels: a row of it does not lie in one place; what reads it reads it whole */
@@ -201,8 +203,10 @@ int hy_order_sort(hy_order *o);
 void hy_order_close(hy_order *o);
 bool hy_by_rows(const hy_item *it); /* HY_ROWS or HY_PARTS */
 
-/* ---- schedule.c: levels and phases; place.c: memory ---- */
+/* ---- schedule.c: levels and phases; fuse.c: pairs of maps; place.c: memory ---- */
 int hy_schedule(hy_plan *p, const hy_ref *out);
+int hy_fuse_maps(hy_plan *p);
+bool hy_first_finite(const hy_item *it, const hy_block *b); /* of a pair of maps, before it runs (lower.c) */
 int hy_place_values(hy_plan *p);
 
 /* ---- program.c ---- */

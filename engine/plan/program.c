@@ -54,6 +54,7 @@ static int make_plan(hyla_program *p, int n_in, const hy_ref *in, int n_out, con
   plan->donor = donor;
   if (!status) status = hy_lower(plan, refs, refs + n_in);
   if (!status) status = hy_schedule(plan, refs + n_in);
+  if (!status) status = hy_fuse_maps(plan);
   if (!status) status = hy_place_values(plan);
   plan->donor = NULL;
   hy_free(mark);

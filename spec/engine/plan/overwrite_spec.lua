@@ -102,6 +102,9 @@ describe("a step in place", function()
     assert.matches(" from mul", diverges({ 32, 5000 }, function(w, v)
       return w - 1e-9 * v, v + 1, (v + 1) * 3e38 - w
     end), 1, true)
+    -- the second of two maps that are one kernel, from either side; above it was the first
+    assert.matches(" from add", diverges({ 32, 50 }, function(w, v, u) return w, v, w * 3e38 + u end), 1, true)
+    assert.matches(" from sub", diverges({ 32, 50 }, function(w, v, u) return w, v, u - w * 3e38 end), 1, true)
     assert.matches(" from matmul", diverges({ 80, 80 }, function(w, _, u) return w * 1e19, w:matmul(w), u end), 1, true)
   end)
 end)

@@ -38,6 +38,22 @@ describe("a program as text", function()
   end)
 end)
 
+describe("two maps", function()
+  local a, b, c = hyla.tensor.normal({ 40, 6 }, { seed = 2 }), hyla.tensor.normal({ 40, 6 }, { seed = 3 }),
+    hyla.tensor.normal({ 40, 6 }, { seed = 4 })
+  local function step(of)
+    local W = hyla.weight("W", { 40, 6 }, hyla.ones)
+    return tostring(hyla.problem { inner = W:sum(), train = hyla.update { steps = 2,
+      accessories = { v = hyla.zeros_like }, step = function(w, s) return of(w, s.v) end } }.step_program)
+  end
+  it("are one where the second alone reads the first, whichever side it is on", function()
+    assert.matches("= mul, add ", step(function(w, v) return w * a + v, { v = v * b } end), 1, true)
+    assert.matches("= mul, sub from ", step(function(w, v) return c - w * a, { v = v * b } end), 1, true)
+    local both = step(function(w, v) local t = w * a return t + v, { v = t - b } end)
+    assert.is_nil(both:find("mul, ", 1, true))
+  end)
+end)
+
 describe("a program for Graphviz", function()
   it("has the edges of the text", function()
     local p = problem()
