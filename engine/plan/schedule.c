@@ -59,6 +59,8 @@ static void delay(hy_plan *p, const hy_order *o, const int *by_rank) {
 
 /* ---- groups: the items of one level that split the same rows ---- */
 
+static const size_t most_row = 16 << 10; /* bytes of a row of two groups whose blocks, together, stay in a near cache */
+
 static bool in_group(const hy_item *it, int level, int64_t extent) {
   return it->level == level && it->extent == extent && hy_by_rows(it);
 }
@@ -87,6 +89,15 @@ static bool wants_chunks(const hy_plan *p, int level, int64_t extent) {
   return false;
 }
 
+/* Bytes of a row of all that the group makes. */
+static size_t row_bytes(const hy_plan *p, int level, int64_t extent) {
+  size_t bytes = 0;
+  for (int i = 0; i < p->n_item; i++)
+    if (in_group(&p->item[i], level, extent) && p->item[i].split == HY_ROWS)
+      bytes += (size_t)p->item[i].row * p->item[i].element;
+  return bytes;
+}
+
 /* Nothing outside waits for the group's values before level `to`. */
 static bool may_wait(const hy_plan *p, const hy_order *o, int level, int64_t extent, int to) {
   for (int i = 0; i < p->n_item; i++) {
@@ -99,8 +110,8 @@ static bool may_wait(const hy_plan *p, const hy_order *o, int level, int64_t ext
   return true;
 }
 
-/* A group waits, as a whole, for the next level over the same rows where it may: one phase less, and what it makes for
- * that level stays in its blocks. */
+/* A group waits, as a whole, for the next level over the same rows where it may, and where rows are short: one phase
+ * less, and what it makes for that level stays in its blocks. */
 static void wait_together(hy_plan *p, const hy_order *o) {
   int top = 0;
   for (int i = 0; i < p->n_item; i++)
@@ -112,6 +123,7 @@ static void wait_together(hy_plan *p, const hy_order *o) {
       const int to = next_level(p, level, extent);
       if (to < 0 || !may_wait(p, o, level, extent, to)) continue;
       if (wants_chunks(p, level, extent) != wants_chunks(p, to, extent)) continue;
+      if (row_bytes(p, level, extent) + row_bytes(p, to, extent) > most_row) continue;
       for (int k = 0; k < p->n_item; k++)
         if (in_group(&p->item[k], level, extent)) p->item[k].level = to;
     }
