@@ -40,7 +40,6 @@ local function products(blas, o, threads)
   return 2e-9 * n ^ 3 / theirs, 2e-9 * n ^ 3 / ours
 end
 
-
 local function read(line)
   local pipe = assert(io.popen(line))
   local text = pipe:read "*a"

@@ -6,7 +6,6 @@ local small = dofile(here .. "small.lua")
 local quote = require "hyla.quote"
 local json = require "hyla.report.json"
 
-
 -- The launcher of a clone; an installation's is elsewhere, but what it starts is not.
 local function launcher()
   local file = io.open(here .. "../hyla", "r")

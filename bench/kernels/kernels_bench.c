@@ -167,22 +167,14 @@ static void others(int64_t n, int64_t k) {
 int main(int count, char **word) {
   static const int64_t shapes[][3] = {{64, 784, 10}, {312, 784, 10}, {5000, 784, 10}, {64, 784, 1},  {64, 784, 20},
                                       {64, 784, 32}, {5000, 784, 1}, {500, 20, 1},    {500, 20, 10}, {50, 1024, 10}};
+  static const int64_t factors[][3] = {{50, 2000, 64}, {200, 2000, 64},  {50, 2000, 2000}, {200, 2000, 2000},
+                                       {16, 50, 2000}, {56, 200, 2000},  {48, 1024, 100},  {48, 1040, 100},
+                                       {64, 300, 100}, {300, 1024, 100}, {300, 1040, 100}, {1024, 100, 100}};
   if (count > 1) wanted = word[1];
   if (hy_blas_open()) return 1;
   printf("variant %s, float32, one thread\n", hy_kernel_variant());
   for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) products(shapes[i][0], shapes[i][1], shapes[i][2]);
-  general(50, 2000, 64);
-  general(200, 2000, 64);
-  general(50, 2000, 2000);
-  general(200, 2000, 2000);
-  general(16, 50, 2000);
-  general(56, 200, 2000);
-  general(48, 1024, 100);
-  general(48, 1040, 100);
-  general(64, 300, 100);
-  general(300, 1024, 100);
-  general(300, 1040, 100);
-  general(1024, 100, 100);
+  for (size_t i = 0; i < sizeof factors / sizeof *factors; i++) general(factors[i][0], factors[i][1], factors[i][2]);
   sparse(5000, 784, 10, .19);
   sparse(5000, 784, 1, .19);
   sparse(5000, 300, 10, .5);

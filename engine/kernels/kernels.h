@@ -27,6 +27,7 @@ void hy_kernel_fill(int64_t n, void *out, int dtype, double value);
 void hy_kernel_copy(int rank, const int32_t *dim, void *out, const void *in, const int64_t *stride, size_t element);
 /* The reverse: contiguous `in` goes to strided out (pad, concat write their parts through it). */
 void hy_kernel_spread(int rank, const int32_t *dim, void *out, const int64_t *stride, const void *in, size_t element);
+
 /* ---- reduce. Inner: each of n rows of length L, contiguous. Sum order of a row: 16 running lanes, element j in lane
  * j mod 16, then lanes joined 0+8, 1+9 ..., then 0+4 ..., 0+2, 0+1. Any L >= 1. ---- */
 void hy_kernel_sum(int64_t n, int64_t L, void *out, const void *x, int dtype);

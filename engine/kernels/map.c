@@ -40,11 +40,6 @@ HY_INLINE void run3(vec (*f)(vec, vec, vec), int64_t n, elem *out, const void *a
   vec room[3];
   const elem *x = source(a, sa, room), *y = source(b, sb, room + 1), *z = source(c, sc, room + 2);
   const int64_t dx = sa ? HY_W : 0, dy = sb ? HY_W : 0, dz = sc ? HY_W : 0;
-  for (; n >= 2 * HY_W; n -= 2 * HY_W, out += 2 * HY_W, x += 2 * dx, y += 2 * dy, z += 2 * dz) {
-    const vec first = f(load(x), load(y), load(z)), second = f(load(x + dx), load(y + dy), load(z + dz));
-    store(out, first);
-    store(out + HY_W, second);
-  }
   for (; n >= HY_W; n -= HY_W, out += HY_W, x += dx, y += dy, z += dz) store(out, f(load(x), load(y), load(z)));
   if (n > 0) store_part(out, f(load_part(x, n), load_part(y, n), load_part(z, n)), n);
 }

@@ -29,14 +29,19 @@ static void look_at(runner *r, int k, const hy_block *b) {
   const hy_item *it = &r->program->plan.item[r->program->plan.order[k]];
   bool rows = r->phase->split == HY_ROWS;
   if ((rows || b->hi == it->extent) && !is_finite(it, b, rows ? b->lo : 0, rows ? b->hi : it->rows) &&
-      (r->worst < 0 || k < r->worst))
-    r->worst = k, r->before = false;
+      (r->worst < 0 || k < r->worst)) {
+    r->worst = k;
+    r->before = false;
+  }
 }
 
 /* The same of the first of a pair of maps, before its operands may be written over. */
 static void look_before(runner *r, int k, const hy_block *b) {
   const hy_item *it = &r->program->plan.item[r->program->plan.order[k]];
-  if (it->first >= 0 && (r->worst < 0 || k <= r->worst) && !hy_first_finite(it, b)) r->worst = k, r->before = true;
+  if (it->first >= 0 && (r->worst < 0 || k <= r->worst) && !hy_first_finite(it, b)) {
+    r->worst = k;
+    r->before = true;
+  }
 }
 
 /* Partial sums are those of whole chunks, whatever blocks the rows come in. */

@@ -25,7 +25,7 @@ static bool only_maps_between(const hy_plan *p, int after, int before, bool writ
   return true;
 }
 
-static bool reads_input(const hy_plan *p, const hy_item *it) {
+static bool reads_some_input(const hy_plan *p, const hy_item *it) {
   for (int j = 0; j < it->n_in; j++)
     if (p->item[it->in[j].item].place == HY_IN_INPUT) return true;
   return false;
@@ -40,7 +40,7 @@ static int first_of(const hy_plan *p, const hy_phase *ph, const int *readers, in
   if (first->rows != second->rows || first->row != second->row) return -1;
   if (second->operand[j].stride != 1 || v->offset || hy_view_size(v) != first->rows * first->row) return -1;
   for (int at = k - 1; at >= ph->first; at--)
-    if (p->order[at] == v->item) return only_maps_between(p, at, k, !reads_input(p, first)) ? at : -1;
+    if (p->order[at] == v->item) return only_maps_between(p, at, k, !reads_some_input(p, first)) ? at : -1;
   return -1;
 }
 

@@ -122,8 +122,6 @@ static bool rows_contiguous(const hy_plan *p, const hy_view *v) {
   if (p->item[v->item].place == HY_IN_FILL) return false;
   return (v->dim[1] == 1 || v->stride[1] == 1) && (v->dim[0] == 1 || v->stride[0] >= v->dim[1]);
 }
-static int64_t leading(const hy_view *v) { return v->dim[0] == 1 ? v->dim[1] : v->stride[0]; }
-
 static hy_item *product_item(hy_plan *p, hy_ref r, hy_item_run *run, const char *label, int64_t rows, int64_t row,
                              hy_split split) {
   hyla_shape s = {.dtype = p->graph->node[r].shape.dtype, .rank = 2, .dim = {(int32_t)rows, (int32_t)row}};
@@ -145,7 +143,7 @@ static int lower_rows(hy_plan *p, hy_ref r, hy_view A, hy_view B, hy_sparse *spa
   it->whole = 2;
   it->p[0] = k;
   it->p[1] = m;
-  it->p[2] = leading(&A);
+  it->p[2] = hy_view_leading(&A);
   it->flops = 2.0 * (double)n * (double)k * (double)m;
   if (!status) status = hy_item_reads(it, &A);
   if (!status) status = hy_item_reads(it, &W);
@@ -181,8 +179,8 @@ static int lower_gram_rows(hy_plan *p, hy_ref r, hy_view X, hy_view G, hy_view *
   it->worth = WORTH;
   it->p[0] = k;
   it->p[1] = m;
-  it->p[2] = leading(&X);
-  it->p[3] = leading(&G);
+  it->p[2] = hy_view_leading(&X);
+  it->p[3] = hy_view_leading(&G);
   it->flops = 2.0 * (double)n * (double)k * (double)m;
   int status = hy_item_reads(it, &X);
   if (!status) status = hy_item_reads(it, &G);
@@ -206,8 +204,8 @@ static int lower_gram(hy_plan *p, hy_ref r, hy_view X, hy_view G, hy_sparse *spa
   it->worth = WORTH_PARTS;
   it->p[0] = n;
   it->p[1] = m;
-  it->p[2] = leading(&X);
-  it->p[3] = leading(&G);
+  it->p[2] = hy_view_leading(&X);
+  it->p[3] = hy_view_leading(&G);
   it->flops = 2.0 * (double)n * (double)k * (double)m;
   status = hy_item_reads(it, &X);
   if (!status) status = hy_item_reads(it, &G);

@@ -17,12 +17,10 @@ enum { TINY = 2048 };                  /* elements of a factor that is packed an
 enum { WORTH = 64 };                   /* rows that a packed factor, which may not fit a near cache, is fetched for */
 static const double strip_flops = 4e6; /* of a strip, at least */
 
-static int64_t leading(const hy_view *v) { return v->dim[0] == 1 ? v->dim[1] : v->stride[0]; }
-
 /* Columns [lo, hi) of op(y), [k, n], in panels at `to`. */
 static void pack(const hy_item *it, int operand, const char *from, int64_t n, int64_t k, int64_t lo, int64_t hi,
                  bool turned, char *to) {
-  int64_t ld = leading(&it->in[operand]), at = turned ? lo * ld : lo;
+  int64_t ld = hy_view_leading(&it->in[operand]), at = turned ? lo * ld : lo;
   hy_kernel_pack_panels(k, 0, k, (hi < n ? hi : n) - lo, to, from + at * (int64_t)it->element, ld, turned,
                         it->shape.dtype);
 }
@@ -35,8 +33,8 @@ static size_t panels_bytes(int64_t n, int64_t k, int dtype) {
 /* Rows of op(y), to each of the panels. p: n, k; flag: transposed */
 static int run_pack(const hy_item *it, const hy_block *b) {
   const char *from = it->flag[0] ? hy_operand(it, b, 0, 0) + b->lo * (int64_t)it->element : hy_operand(it, b, 0, b->lo);
-  hy_kernel_pack_panels(it->p[1], b->lo, b->hi, it->p[0], hy_result(it, b, 0), from, leading(&it->in[0]), it->flag[0],
-                        it->shape.dtype);
+  hy_kernel_pack_panels(it->p[1], b->lo, b->hi, it->p[0], hy_result(it, b, 0), from, hy_view_leading(&it->in[0]),
+                        it->flag[0], it->shape.dtype);
   return 0;
 }
 
@@ -47,8 +45,8 @@ static int run_rows(const hy_item *it, const hy_block *b) {
   const char *x = turned ? hy_operand(it, b, 0, 0) + b->lo * (int64_t)it->element : hy_operand(it, b, 0, b->lo);
   char *panels = it->room ? b->scratch + it->room_at : hy_operand(it, b, 1, 0);
   if (it->room) pack(it, 1, hy_operand(it, b, 1, 0), n, k, 0, n, it->flag[1], panels);
-  hy_kernel_panels_product(b->hi - b->lo, n, k, hy_result(it, b, b->lo), n, x, leading(&it->in[0]), turned, panels,
-                           it->shape.dtype);
+  hy_kernel_panels_product(b->hi - b->lo, n, k, hy_result(it, b, b->lo), n, x, hy_view_leading(&it->in[0]), turned,
+                           panels, it->shape.dtype);
   return 0;
 }
 
@@ -57,8 +55,8 @@ static int run_parts(const hy_item *it, const hy_block *b) {
   int64_t n = it->p[0], m = it->p[1], k = b->hi - b->lo;
   char *panels = b->scratch + it->room_at;
   pack(it, 1, hy_operand(it, b, 1, b->lo), n, k, 0, n, false, panels);
-  hy_kernel_panels_product(m, n, k, hy_result(it, b, b->chunk), n, hy_operand(it, b, 0, b->lo), leading(&it->in[0]),
-                           true, panels, it->shape.dtype);
+  hy_kernel_panels_product(m, n, k, hy_result(it, b, b->chunk), n, hy_operand(it, b, 0, b->lo),
+                           hy_view_leading(&it->in[0]), true, panels, it->shape.dtype);
   return 0;
 }
 
@@ -70,7 +68,8 @@ static int run_strips(const hy_item *it, const hy_block *b) {
     int64_t lo = u * strip, hi = lo + strip < n ? lo + strip : n;
     if (!it->shares_room) pack(it, 1, hy_operand(it, b, 1, 0), n, k, lo, hi, it->flag[1], panels);
     hy_kernel_panels_product(it->p[3], hi - lo, k, hy_result(it, b, 0) + lo * (int64_t)it->element, n,
-                             hy_operand(it, b, 0, 0), leading(&it->in[0]), it->flag[0], panels, it->shape.dtype);
+                             hy_operand(it, b, 0, 0), hy_view_leading(&it->in[0]), it->flag[0], panels,
+                             it->shape.dtype);
   }
   return 0;
 }

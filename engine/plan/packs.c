@@ -3,8 +3,6 @@
 
 enum { SPARSE_SIZE = 1 << 14 }; /* smallest constant worth looking at */
 enum { LONG_LINES = 16 };       /* cache lines of a row that one more is no burden to */
-enum { RIVALS = 1024 };         /* bytes: rows so far apart leave a first-level cache a quarter of its lines or less */
-enum { FEW_ROWS = 8 };          /* that have room there all the same */
 static const double sparse_below = 0.3;
 
 enum { PACK_SPARSE, PACK_TURNED };

@@ -2,9 +2,9 @@
  * phases (items whose rows can go through the cache together), placed in memory, and executed.
  *
  * Rows. Every item's value is a contiguous array [rows, row], rows = its first axis, but for constants that lie otherwise
- * and packed factors, whose rows are spread over panels. An item is split by rows, or
- * leaves one partial sum for each chunk of its operand's rows (a following item joins them in order), or runs whole, or
- * in tiles of its own. Chunks depend on the number of rows alone, never on threads, so sums have one order. */
+ * and packed factors, whose rows are spread over panels. An item is split by rows, or leaves one partial sum for each
+ * chunk of its operand's rows (a following item joins them in order), or runs whole, or in tiles of its own. Chunks
+ * depend on the number of rows alone, never on threads, so sums have one order. */
 #ifndef HY_PLAN_H
 #define HY_PLAN_H
 #include "graph/graph.h"
@@ -157,6 +157,7 @@ bool hy_view_scalar(const hy_view *v); /* one element for all */
 int64_t hy_view_size(const hy_view *v);
 bool hy_view_reshape(hy_view *v, const hyla_shape *shape); /* false: not without copying */
 void hy_view_permute(hy_view *v, const int32_t *perm);
+int64_t hy_view_leading(const hy_view *v); /* elements from a matrix's row to the next */
 
 /* ---- lower.c and lower_*.c: nodes to items ---- */
 int hy_lower(hy_plan *p, const hy_ref *in, const hy_ref *out);

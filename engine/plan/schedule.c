@@ -82,20 +82,22 @@ static int next_level(const hy_plan *p, int level, int64_t extent) {
   return next;
 }
 
-/* Some item of the group wants whole chunks, and with it all of its phase. */
-static bool wants_chunks(const hy_plan *p, int level, int64_t extent) {
-  for (int i = 0; i < p->n_item; i++)
-    if (in_group(&p->item[i], level, extent) && p->item[i].whole_chunk) return true;
-  return false;
-}
+/* What a group brings to its phase: bytes of a row of all that it makes; whether it wants, and with it all of the phase,
+ * whole chunks. */
+typedef struct group {
+  size_t row;
+  bool chunks;
+} group;
 
-/* Bytes of a row of all that the group makes. */
-static size_t row_bytes(const hy_plan *p, int level, int64_t extent) {
-  size_t bytes = 0;
-  for (int i = 0; i < p->n_item; i++)
-    if (in_group(&p->item[i], level, extent) && p->item[i].split == HY_ROWS)
-      bytes += (size_t)p->item[i].row * p->item[i].element;
-  return bytes;
+static group group_of(const hy_plan *p, int level, int64_t extent) {
+  group g = {0};
+  for (int i = 0; i < p->n_item; i++) {
+    const hy_item *it = &p->item[i];
+    if (!in_group(it, level, extent)) continue;
+    g.chunks |= it->whole_chunk;
+    if (it->split == HY_ROWS) g.row += (size_t)it->row * it->element;
+  }
+  return g;
 }
 
 /* Nothing outside waits for the group's values before level `to`. */
@@ -122,8 +124,8 @@ static void wait_together(hy_plan *p, const hy_order *o) {
       if (p->item[i].level != level || !leads_group(p, i)) continue;
       const int to = next_level(p, level, extent);
       if (to < 0 || !may_wait(p, o, level, extent, to)) continue;
-      if (wants_chunks(p, level, extent) != wants_chunks(p, to, extent)) continue;
-      if (row_bytes(p, level, extent) + row_bytes(p, to, extent) > most_row) continue;
+      const group one = group_of(p, level, extent), other = group_of(p, to, extent);
+      if (one.chunks != other.chunks || one.row + other.row > most_row) continue;
       for (int k = 0; k < p->n_item; k++)
         if (in_group(&p->item[k], level, extent)) p->item[k].level = to;
     }

@@ -93,3 +93,5 @@ bool hy_view_reshape(hy_view *v, const hyla_shape *shape) {
   *v = made;
   return true;
 }
+
+int64_t hy_view_leading(const hy_view *v) { return v->dim[0] == 1 ? v->dim[1] : v->stride[0]; }
