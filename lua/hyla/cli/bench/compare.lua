@@ -1,5 +1,6 @@
 --- Cases of bench/cases.lua, run: each alone in a process of its own, or beside its peers. There, one process of ours
--- and one of a peer are told to measure in turns, so that both meet the same machine; the ratio is that of the minima.
+-- and one of a peer are told to measure in turns, so that both meet the same machine, and all of it: who waits is
+-- stopped. The ratio is that of the minima.
 -- @module hyla.cli.bench.compare
 local difference = require "hyla.cli.bench.difference"
 local figures = require "hyla.cli.bench.figures"
@@ -101,7 +102,7 @@ end
 
 -- ---- beside peers ----
 
--- Measures in turns; then the peer's last answer. ours and peer: processes that are ready.
+-- Measures in turns, each with the other at rest; then the peer's last answer. ours and peer: processes that are ready.
 local function alternate(ours, peer, rounds, form)
   form.turns = { ours = {}, peer = {} }
   for _ = 1, rounds do
@@ -111,6 +112,7 @@ local function alternate(ours, peer, rounds, form)
         times[key] = times[key] or {}
         table.insert(times[key], value)
       end
+      turn[2]:rest()
     end
   end
   form.peak_bytes = peer:finish().peak_bytes

@@ -1,12 +1,16 @@
 --- A process that answers line by line: it is told a word and says a line of JSON. What it writes to standard error
 -- passes through.
 -- @module hyla.cli.bench.process
+local ffi = require "ffi"
 local fcntl = require "posix.fcntl"
 local json = require "hyla.report.json"
 local signal = require "posix.signal"
 local stdlib = require "posix.stdlib"
 local unistd = require "posix.unistd"
 local wait = require "posix.sys.wait"
+
+ffi.cdef "int prctl(int, unsigned long);"
+local PR_SET_PDEATHSIG = 1
 
 local Process = {}
 Process.__index = Process
@@ -18,6 +22,7 @@ local function become(words, input, output, foreign)
   unistd.dup2(input, unistd.STDIN_FILENO)
   unistd.dup2(output, unistd.STDOUT_FILENO)
   for _, name in ipairs(foreign and steering or {}) do stdlib.setenv(name, nil) end
+  ffi.C.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)        -- one that rests would outlive whoever was to wake it
   local arguments = { unpack(words, 2) }
   arguments[0] = words[1]
   local _, why = unistd.execp(words[1], arguments)
@@ -84,15 +89,27 @@ end
 -- @tparam string word
 -- @treturn table
 function Process:ask(word)
+  self:wake()
   local before = signal.signal(signal.SIGPIPE, signal.SIG_IGN)
   unistd.write(self.into, word .. "\n")                -- where it is gone already, hear says how
   signal.signal(signal.SIGPIPE, before)
   return self:hear()
 end
 
+--- Stops it, all its threads, so that another has the machine to itself, until it is asked or finished.
+function Process:rest()
+  if not self.ended then signal.kill(self.pid, signal.SIGSTOP) end
+end
+
+--- Lets it go on.
+function Process:wake()
+  if not self.ended then signal.kill(self.pid, signal.SIGCONT) end
+end
+
 --- Closes what it reads, hears its last answer, and waits for its end.
 -- @treturn table; an error where it fails
 function Process:finish()
+  self:wake()
   unistd.close(self.into)
   self.into = false
   local answer = self:hear()
@@ -105,6 +122,7 @@ end
 --- Lets go of it wherever it is: without input it ends by itself.
 function Process:drop()
   if self.ended then return end
+  self:wake()
   if self.into then unistd.close(self.into) end
   unistd.close(self.from)
   self:reap()

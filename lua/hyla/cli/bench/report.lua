@@ -150,9 +150,10 @@ end
 local function measured(data, path)
   local parts = {
     ("Written by `%s` on %s."):format(command_of(data, path), os.date "!%Y-%m-%d"),
-    "Both sides read the same inputs and are measured in turns; times are the least of the turns, the ratio is that of "
-      .. "these. `apart` is the norm of the difference of the hypergradients, relative to the peer's. Rates count "
-      .. "every product in full, zeros of the data included, so that a product that skips them may pass the floor.",
+    "Both sides read the same inputs and are measured in turns, each while the other is stopped; times are the least "
+      .. "of the turns, the ratio is that of these. `apart` is the norm of the difference of the hypergradients, "
+      .. "relative to the peer's. Rates count every product in full, zeros of the data included, so that a product "
+      .. "that skips them may pass the floor.",
     machine(data), table_of(data.records),
   }
   if data.growth then
