@@ -34,7 +34,7 @@ end
 
 return {
   about = "Logistic regression 500 x 20, T = 100: hypergradient and update of 20 hyperparameters",
-  options = { steps = 100, threads = 1, iterations = 200, repeats = 3, seed = 0, examples = 500, features = 20 },
+  options = { steps = 100, threads = 2, iterations = 1000, repeats = 3, seed = 0, examples = 500, features = 20 },
   problem = problem,
 
   open = function(o)

@@ -5,7 +5,7 @@ import jax
 
 import logistic
 
-UNITS = 200                                             # hypergradients of a round
+UNITS = 1000                                            # hypergradients of a round
 
 if peer.form != "plain":
     peer.wrong_form("plain")

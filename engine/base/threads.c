@@ -1,17 +1,23 @@
 /* A pool of threads for many short parallel loops.
  *
- * A loop's units are dealt out in grains: each thread has a slot with a range of them, the same share of every loop, so
- * that rows which one loop left in a processor's cache are met there by the next. One atomic word of a slot holds the
- * loop's number (high half) and what is left of the range, first and end. Its owner takes grains from the front; who has
- * none left takes from the end of others' ranges. A thread reads the loop's fields in its own slot, then takes by
- * compare-and-swap of a word with that loop's number. Where that succeeds the loop was still open, hence its caller still
- * waiting, hence the fields it read were that loop's; a thread that comes late fails, and touches nothing. The caller
- * leaves when `finished` equals the number of grains.
+ * A loop's units are dealt out in grains: each thread has a range of them, the same share of every loop, so that rows
+ * which one loop left in a processor's cache are met there by the next. What a short loop costs is the cache lines that
+ * go from one processor to another, so each thread has three, and two of them travel, once a loop: `call`, where the
+ * caller writes the loop's fields and, last, its number; and `done`, where the thread writes how many grains it ran. The
+ * third, `left`, is one atomic word: a loop's number (high half) and what is left of the thread's range in it, first and
+ * end. Its owner takes grains from the front; who has none left takes from the end of others' ranges, but only when
+ * these do not get to them for a while. Who takes the first grain of a range also puts the range there.
  *
- * Idle workers first spin, then yield, then sleep. They sleep under `lock` after announcing themselves in `sleepers`; a
- * caller opens the loop before it reads `sleepers` (both sequentially consistent), so one sees the other. */
+ * The word of a thread that a loop calls is of an earlier loop, or has grains left, exactly while some of its range is
+ * not taken. So a compare-and-swap that takes a grain succeeds only while the loop is open, hence its caller waiting,
+ * hence the fields that were read before are that loop's. A thread that comes late fails on its own range, and leaves
+ * others' alone: it takes nothing. The caller leaves when the grains that all ran are all there are.
+ *
+ * Idle workers first spin, then yield, then sleep, saying so in `asleep`. A caller that misses it, because the worker
+ * is about to, takes that worker's grains after the same while as anybody's, and wakes it with the next loop. */
 #include "base/base.h"
 
+#include <math.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -19,31 +25,45 @@
 #include <stdlib.h>
 #include <time.h>
 
-enum { MAX_THREADS = 256, LOOKS = 32, PATIENCE_NS = 5000, SPIN_NS = 20000, YIELD_NS = 500000, NAP_NS = 50000 };
+enum { MAX_THREADS = 256, EAGER = 32, LOOKS = 64 }; /* looks without a pause, and from one at the clock to the next */
+enum {
+  TRIES = 64,
+  ENOUGH = 16,
+  SOON = 4000,
+  LATER = 20000
+};                  /* loops: to measure what one costs, between measurements */
+enum { WORTH = 5 }; /* times that, the least that is shared */
+enum { PATIENCE_NS = 5000, SPIN_NS = 20000, YIELD_NS = 500000, NAP_NS = 50000 };
+enum { TRAVELS = 128 }; /* bytes that go together from cache to cache: a line, or a pair of them */
 
 typedef void hy_work(void *context, int unit, int thread);
 
 typedef struct slot {
-  _Atomic uint64_t left; /* loop, first, end: 32, 16 and 16 bits */
-  hy_work *_Atomic work;
-  void *_Atomic context;
-  _Atomic int units, grain, threads;
+  struct {
+    _Atomic uint32_t number;
+    _Atomic int units, grain, grains, threads;
+    hy_work *_Atomic work;
+    void *_Atomic context;
+  } call __attribute__((aligned(TRAVELS)));
+  struct {
+    _Atomic uint64_t word; /* loop, first, end: 32, 16 and 16 bits */
+  } left __attribute__((aligned(TRAVELS)));
+  struct {
+    _Atomic uint64_t word; /* loop, grains: 32 bits each */
+    atomic_bool asleep;
+  } done __attribute__((aligned(TRAVELS)));
 } slot;
-static union {
-  slot of;
-  char line[64]; /* a cache line each */
-} slots[MAX_THREADS] __attribute__((aligned(64)));
-static _Atomic int finished __attribute__((aligned(64)));
-static _Atomic int sleepers __attribute__((aligned(64)));
+static slot slots[MAX_THREADS];
 static atomic_bool stopping;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* with `wake`: sleeping workers */
-static pthread_cond_t wake = PTHREAD_COND_INITIALIZER;
-static pthread_mutex_t callers = PTHREAD_MUTEX_INITIALIZER; /* held while a loop runs; guards what is below */
+static pthread_cond_t wake[MAX_THREADS];
+static atomic_bool busy; /* held while a loop runs; guards what is below */
 static pthread_t worker[MAX_THREADS];
-static uint32_t loops; /* opened so far */
-static int workers;    /* running */
-static int attempted;  /* asked for: the system may have given fewer */
+static uint32_t loops;        /* opened so far */
+static uint32_t loops_before; /* the workers that run were made */
+static int workers;           /* running */
+static int attempted;         /* asked for: the system may have given fewer */
 
 static _Atomic int wanted; /* threads, the caller's own too; 0: not yet known */
 static _Thread_local int this_thread;
@@ -55,6 +75,7 @@ static uint64_t range(uint64_t loop, uint64_t first, uint64_t end) { return loop
 static uint32_t loop_of(uint64_t w) { return (uint32_t)(w >> 32); }
 static int first_of(uint64_t w) { return (int)(w >> 16 & 0xffff); }
 static int end_of(uint64_t w) { return (int)(w & 0xffff); }
+static bool is_later(uint32_t loop, uint32_t than) { return (int32_t)(loop - than) > 0; }
 
 static void pause_briefly(void) {
 #if defined(__x86_64__) || defined(__i386__)
@@ -74,102 +95,116 @@ typedef struct loop {
   uint32_t number;
   hy_work *work;
   void *context;
-  int units, grain, threads, patience;
+  int units, grain, grains, threads; /* threads: those it calls, the caller among them; each has at least one grain */
 } loop;
+
+static uint64_t share(const loop *l, int thread) {
+  const unsigned grains = (unsigned)l->grains, threads = (unsigned)l->threads, i = (unsigned)thread;
+  return range(l->number, grains * i / threads, grains * (i + 1) / threads);
+}
 
 /* Takes grains of thread `owner` until none is left; how many. */
 static int take_from(int owner, int thread, const loop *l) {
-  _Atomic uint64_t *left = &slots[owner].of.left;
+  _Atomic uint64_t *left = &slots[owner].left.word;
   uint64_t w = atomic_load(left);
   int taken = 0;
-  while (loop_of(w) == l->number && first_of(w) < end_of(w)) {
-    int grain = owner == thread ? first_of(w) : end_of(w) - 1;
-    if (!atomic_compare_exchange_weak(left, &w, owner == thread ? w + (1 << 16) : w - 1)) continue;
+  while (!is_later(loop_of(w), l->number)) {
+    uint64_t now = loop_of(w) == l->number ? w : share(l, owner);
+    if (first_of(now) >= end_of(now)) break;
+    int grain = owner == thread ? first_of(now) : end_of(now) - 1;
+    uint64_t then = owner == thread ? now + (1 << 16) : now - 1;
+    if (!atomic_compare_exchange_weak(left, &w, then)) continue;
     for (int u = grain * l->grain, end = u + l->grain; u < end && u < l->units; u++) l->work(l->context, u, thread);
     taken++;
-    w = atomic_load(left);
+    w = then;
   }
   return taken;
 }
 
-static bool all_taken(const loop *l) {
-  for (int i = 0; i < l->threads; i++) {
-    uint64_t w = atomic_load_explicit(&slots[i].of.left, memory_order_relaxed);
-    if (loop_of(w) == l->number && first_of(w) < end_of(w)) return false;
-  }
-  return true;
-}
-
-/* Its own grains first. Others' move data from cache to cache: they are taken only when their owner does not get to them
- * for a while. How many. */
-static int take_units(int thread, const loop *l) {
-  int taken = take_from(thread, thread, l);
-  for (int64_t start = 0; !all_taken(l);) {
-    if (!start) start = now_ns();
-    if (now_ns() - start < l->patience) pause_briefly();
-    else
-      for (int i = 1; i < l->threads; i++) taken += take_from((thread + i) % l->threads, thread, l);
-  }
-  if (taken) atomic_fetch_add_explicit(&finished, taken, memory_order_release);
+/* What others do not get to. Moves data from cache to cache. */
+static int take_from_others(int thread, const loop *l) {
+  int taken = 0;
+  for (int i = 1; i < l->threads; i++) taken += take_from((thread + i) % l->threads, thread, l);
   return taken;
 }
 
-/* The loop that is open for a worker after loop `seen`; false where there is none. */
+/* The loop that a worker is called to after loop `seen`; false where it is not. */
 static bool next_loop(int thread, uint32_t seen, loop *l) {
-  slot *s = &slots[thread].of;
-  l->number = loop_of(atomic_load(&s->left));
+  slot *s = &slots[thread];
+  l->number = atomic_load_explicit(&s->call.number, memory_order_acquire);
   if (l->number == seen) return false;
-  l->work = atomic_load_explicit(&s->work, memory_order_relaxed);
-  l->context = atomic_load_explicit(&s->context, memory_order_relaxed);
-  l->units = atomic_load_explicit(&s->units, memory_order_relaxed);
-  l->grain = atomic_load_explicit(&s->grain, memory_order_relaxed);
-  l->threads = atomic_load_explicit(&s->threads, memory_order_relaxed);
-  l->patience = PATIENCE_NS;
+  l->work = atomic_load_explicit(&s->call.work, memory_order_relaxed);
+  l->context = atomic_load_explicit(&s->call.context, memory_order_relaxed);
+  l->units = atomic_load_explicit(&s->call.units, memory_order_relaxed);
+  l->grain = atomic_load_explicit(&s->call.grain, memory_order_relaxed);
+  l->grains = atomic_load_explicit(&s->call.grains, memory_order_relaxed);
+  l->threads = atomic_load_explicit(&s->call.threads, memory_order_relaxed);
   return true;
 }
 
 static bool nothing_to_do(int thread, uint32_t seen) {
-  return loop_of(atomic_load(&slots[thread].of.left)) == seen && !atomic_load(&stopping);
+  return atomic_load_explicit(&slots[thread].call.number, memory_order_acquire) == seen && !atomic_load(&stopping);
 }
 
 static void sleep_until_called(int thread, uint32_t seen) {
+  slot *s = &slots[thread];
   pthread_mutex_lock(&lock);
-  atomic_fetch_add(&sleepers, 1);
-  while (nothing_to_do(thread, seen)) pthread_cond_wait(&wake, &lock);
-  atomic_fetch_sub(&sleepers, 1);
+  atomic_store(&s->done.asleep, true);
+  while (nothing_to_do(thread, seen)) pthread_cond_wait(&wake[thread], &lock);
+  atomic_store(&s->done.asleep, false);
   pthread_mutex_unlock(&lock);
 }
 
-static void wait_for_loop(int thread, uint32_t seen) {
-  int64_t start = now_ns(), idle = 0;
-  for (int look = 0; nothing_to_do(thread, seen) && idle < YIELD_NS; look++) {
-    if (idle < SPIN_NS) pause_briefly();
+/* False where there is still nothing to do after so many nanoseconds. */
+static bool look_for_work(int thread, uint32_t seen, int64_t spin, int64_t most) {
+  int64_t start = 0, idle = 0;
+  for (int look = 0; nothing_to_do(thread, seen); look++) {
+    if (look < EAGER) continue;
+    if (idle < spin) pause_briefly();
     else sched_yield();
-    if (look % LOOKS == 0) idle = now_ns() - start;
+    if (look % LOOKS) continue;
+    const int64_t now = now_ns();
+    if (!start) start = now;
+    idle = now - start;
+    if (idle > most) return false;
   }
-  if (nothing_to_do(thread, seen)) sleep_until_called(thread, seen);
+  return true;
+}
+
+static void report(int thread, const loop *l, int grains) {
+  atomic_store_explicit(&slots[thread].done.word, (uint64_t)l->number << 32 | (uint32_t)grains, memory_order_release);
+}
+
+/* A worker's part of a loop: its own grains, then, unless it is called to the next one, those of threads that are late. */
+static void take_part(int thread, const loop *l) {
+  int taken = take_from(thread, thread, l);
+  if (!taken) return;
+  report(thread, l, taken);
+  if (look_for_work(thread, l->number, PATIENCE_NS, PATIENCE_NS)) return;
+  int more = take_from_others(thread, l);
+  if (more) report(thread, l, taken + more);
 }
 
 static void *run_worker(void *argument) {
   this_thread = (int)(intptr_t)argument;
   inside = true;
-  loop l = {.number = loops}; /* no loop opens before all workers are made */
+  loop l = {.number = loops_before};
   while (!atomic_load(&stopping)) {
-    if (next_loop(this_thread, l.number, &l)) take_units(this_thread, &l);
-    wait_for_loop(this_thread, l.number);
+    if (next_loop(this_thread, l.number, &l)) take_part(this_thread, &l);
+    if (!look_for_work(this_thread, l.number, SPIN_NS, YIELD_NS)) sleep_until_called(this_thread, l.number);
   }
   return NULL;
 }
 
-static void wake_sleepers(void) {
+static void wake_up(int thread) {
   pthread_mutex_lock(&lock);
-  pthread_cond_broadcast(&wake);
+  pthread_cond_signal(&wake[thread]);
   pthread_mutex_unlock(&lock);
 }
 
 static void stop_workers(void) {
   atomic_store(&stopping, true);
-  wake_sleepers();
+  for (int i = 1; i <= workers; i++) wake_up(i);
   for (int i = 0; i < workers; i++) pthread_join(worker[i], NULL);
   workers = attempted = 0;
   atomic_store(&stopping, false);
@@ -183,10 +218,8 @@ __attribute__((destructor)) static void stop_at_unload(void) {
 /* A forked child has the caller's thread alone, and locks in whatever state they were. */
 static void forget_workers(void) {
   workers = attempted = 0;
-  atomic_store(&sleepers, 0);
   pthread_mutex_init(&lock, NULL);
-  pthread_mutex_init(&callers, NULL);
-  pthread_cond_init(&wake, NULL);
+  atomic_store(&busy, false);
 }
 
 static void start_workers(int count) {
@@ -196,24 +229,20 @@ static void start_workers(int count) {
   sigset_t all, old;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &old); /* workers inherit this: signals are for the program's own threads */
-  for (int i = 0; i <= count; i++) atomic_store(&slots[i].of.left, range(loops, 0, 0));
+  for (int i = 0; i <= count; i++) {
+    atomic_store(&slots[i].call.number, loops);
+    atomic_store(&slots[i].left.word, range(loops, 0, 0));
+    atomic_store(&slots[i].done.word, 0);
+    atomic_store(&slots[i].done.asleep, false);
+    pthread_cond_init(&wake[i], NULL);
+  }
+  loops_before = loops;
   while (workers < count) {
     if (pthread_create(&worker[workers], NULL, run_worker, (void *)(intptr_t)(workers + 1))) break;
     workers++;
   }
   pthread_sigmask(SIG_SETMASK, &old, NULL);
   attempted = count;
-}
-
-/* Waits for grains that workers still run. They are short; a long one is met by naps, to burn no core for it. */
-static void wait_for(int grains) {
-  int64_t start = now_ns(), waited = 0;
-  for (int look = 0; atomic_load_explicit(&finished, memory_order_acquire) < grains; look++) {
-    if (waited < SPIN_NS) pause_briefly();
-    else if (waited < 4 * YIELD_NS) sched_yield();
-    else nanosleep(&(struct timespec){0, NAP_NS}, NULL);
-    if (look % LOOKS == 0) waited = now_ns() - start;
-  }
 }
 
 static void run_here(int units, hy_work *work, void *context) {
@@ -223,41 +252,106 @@ static void run_here(int units, hy_work *work, void *context) {
   inside = outer;
 }
 
-static void open_slot(int thread, int grains, const loop *l) {
-  slot *s = &slots[thread].of;
-  uint64_t first = (uint64_t)grains * (uint64_t)thread / (uint64_t)l->threads;
-  uint64_t end = (uint64_t)grains * (uint64_t)(thread + 1) / (uint64_t)l->threads;
-  atomic_store_explicit(&s->work, l->work, memory_order_relaxed);
-  atomic_store_explicit(&s->context, l->context, memory_order_relaxed);
-  atomic_store_explicit(&s->units, l->units, memory_order_relaxed);
-  atomic_store_explicit(&s->grain, l->grain, memory_order_relaxed);
-  atomic_store_explicit(&s->threads, l->threads, memory_order_relaxed);
-  atomic_store(&s->left, range(l->number, first, end));
+static void call(int thread, const loop *l) {
+  slot *s = &slots[thread];
+  atomic_store_explicit(&s->call.work, l->work, memory_order_relaxed);
+  atomic_store_explicit(&s->call.context, l->context, memory_order_relaxed);
+  atomic_store_explicit(&s->call.units, l->units, memory_order_relaxed);
+  atomic_store_explicit(&s->call.grain, l->grain, memory_order_relaxed);
+  atomic_store_explicit(&s->call.grains, l->grains, memory_order_relaxed);
+  atomic_store_explicit(&s->call.threads, l->threads, memory_order_relaxed);
+  atomic_store_explicit(&s->call.number, l->number, memory_order_release);
+  if (atomic_load_explicit(&s->done.asleep, memory_order_relaxed)) wake_up(thread);
 }
 
-static void run_together(int units, int grain, hy_work *work, void *context) {
+/* Grains that workers have run. */
+static int run_by_workers(const loop *l) {
+  int grains = 0;
+  for (int i = 1; i < l->threads; i++) {
+    uint64_t w = atomic_load_explicit(&slots[i].done.word, memory_order_acquire);
+    if (loop_of(w) == l->number) grains += (int)(uint32_t)w;
+  }
+  return grains;
+}
+
+/* Until all grains are done, of which the caller ran `own` so far; how many it ran in the end. Grains are short; a long
+ * one is met by naps, to burn no core for it. */
+static int wait_for_workers(const loop *l, int own, int64_t patience) {
+  int64_t start = 0, waited = 0;
+  bool helped = false;
+  for (int look = 0; own + run_by_workers(l) < l->grains; look++) {
+    if (patience && look < EAGER) continue;
+    if (look % LOOKS == 0) {
+      const int64_t now = now_ns();
+      if (!start) start = now;
+      waited = now - start;
+    }
+    if (!helped && waited >= patience) {
+      own += take_from_others(0, l);
+      helped = true;
+    } else if (waited < SPIN_NS) pause_briefly();
+    else if (waited < 4 * YIELD_NS) sched_yield();
+    else nanosleep(&(struct timespec){0, NAP_NS}, NULL);
+  }
+  return own;
+}
+
+/* How many grains the caller ran. */
+static int run_together(int units, int grain, hy_work *work, void *context, int64_t patience) {
   int least = (units + 0xfffe) / 0xffff; /* grains are counted in 16 bits */
-  static bool alone;                     /* no worker came to the last loop: no use in waiting for one */
-  loop l = {++loops, work, context, units, grain < least ? least : grain, workers + 1, alone ? 0 : PATIENCE_NS};
-  int grains = (units + l.grain - 1) / l.grain;
-  atomic_store_explicit(&finished, 0, memory_order_relaxed);
-  for (int i = 0; i < l.threads; i++) open_slot(i, grains, &l);
-  if (atomic_load(&sleepers)) wake_sleepers();
+  if (grain < least) grain = least;
+  loop l = {++loops, work, context, units, grain, (units + grain - 1) / grain, workers + 1};
+  if (l.threads > l.grains) l.threads = l.grains;
+  for (int i = 1; i < l.threads; i++) call(i, &l);
   inside = true;
-  alone = take_units(this_thread, &l) == grains;
+  int own = wait_for_workers(&l, take_from(0, 0, &l), patience);
   inside = false;
-  wait_for(grains);
+  return own;
 }
 
-void hy_parallel(int units, int grain, void (*work)(void *context, int unit, int thread), void *context) {
+/* ---- what a loop costs ---- */
+
+static void nothing(void *context, int unit, int thread) { (void)context, (void)unit, (void)thread; }
+
+/* Nanoseconds of a loop with nothing to do that a worker took part in; infinity where none comes. */
+static double measured_price(void) {
+  double sum = 0;
+  int met = 0;
+  for (int tries = 0; tries < TRIES && met < ENOUGH; tries++) {
+    const int64_t start = now_ns();
+    const int grains = workers + 1, own = run_together(grains, 1, nothing, NULL, PATIENCE_NS);
+    if (own == grains) continue;
+    sum += (double)(now_ns() - start);
+    met++;
+  }
+  return met ? sum / met : INFINITY;
+}
+
+/* The caches of two processors are nearer one hour than the next where the machine is a virtual one, and may be busy
+ * with others' work: what a loop costs is measured again and again, less often where workers must be woken for it. */
+static bool worth_sharing(double ns) {
+  static double price;
+  static int left;
+  if (isinf(ns)) return true;
+  if (left-- <= 0) {
+    price = measured_price();
+    left = ns >= WORTH * price ? SOON : LATER;
+  }
+  return ns >= WORTH * price;
+}
+
+void hy_parallel(int units, int grain, double ns, hy_work *work, void *context) {
+  static bool alone; /* no worker came to the last loop: no use in waiting for one */
   int threads = units > grain && units > 1 && !inside ? hyla_threads(0) : 1;
-  if (threads <= 1 || pthread_mutex_trylock(&callers)) { /* another thread has the pool: this one works alone */
+  if (threads <= 1 || atomic_exchange_explicit(
+                          &busy, true, memory_order_acquire)) { /* another thread has the pool: this one works alone */
     run_here(units, work, context);
     return;
   }
   if (attempted != threads - 1) start_workers(threads - 1);
-  run_together(units, grain, work, context);
-  pthread_mutex_unlock(&callers);
+  if (worth_sharing(ns)) alone = run_together(units, grain, work, context, alone ? 0 : PATIENCE_NS) * grain >= units;
+  else run_here(units, work, context);
+  atomic_store_explicit(&busy, false, memory_order_release);
 }
 
 static int available_cpus(void) {

@@ -206,7 +206,7 @@ static void range_unit(void *context, int unit, int thread) {
 
 void hy_span_sum(const hy_span *s, const hy_map *map, hy_sums *out) {
   job j = {s, map};
-  hy_parallel(units(s), 1, sum_unit, &j);
+  hy_parallel(units(s), 1, INFINITY, sum_unit, &j);
   *out = (hy_sums){0, 0, 0};
   for (int u = 0; u < units(s); u++) {
     out->total += s->partial[u].sums.total;
@@ -217,12 +217,12 @@ void hy_span_sum(const hy_span *s, const hy_map *map, hy_sums *out) {
 
 void hy_span_write(hy_span *s, const hy_map *map) {
   job j = {s, map};
-  hy_parallel(units(s), 1, write_unit, &j);
+  hy_parallel(units(s), 1, INFINITY, write_unit, &j);
 }
 
 void hy_span_range(hy_span *s) {
   job j = {s, NULL};
-  hy_parallel(units(s), 1, range_unit, &j);
+  hy_parallel(units(s), 1, INFINITY, range_unit, &j);
   s->range = (hy_range){INFINITY, -INFINITY, 0};
   for (int u = 0; u < units(s); u++) {
     s->range.low = fmin(s->range.low, s->partial[u].range.low);

@@ -73,7 +73,7 @@ static void run_block(void *context, int block, int thread) {
 
 static bool everywhere(pass *p, block_work *work) {
   blocks b = {p, work};
-  hy_parallel((int)((p->f->size + BLOCK - 1) / BLOCK), 1, run_block, &b);
+  hy_parallel((int)((p->f->size + BLOCK - 1) / BLOCK), 1, INFINITY, run_block, &b);
   return !atomic_load(&p->beyond);
 }
 

@@ -1,15 +1,16 @@
 /* Runs a plan: phases in order, each phase's units on the threads, each unit's blocks through the phase's items. */
 #include <stdatomic.h>
+#include <string.h>
 #include "plan/plan.h"
 
 typedef struct runner {
   hyla_program *program;
   const hy_phase *phase;
-  hy_block block;
   atomic_int status; /* the first failure of any thread */
   atomic_int unit;   /* where */
   int worst;         /* checking: the first item of the phase with a value that is not finite */
   bool before;       /* of a pair of maps, already the first's */
+  bool direct;       /* neither checked nor profiled: maps are called without their items */
   bool watch;        /* outputs are looked at as they are written, while they are near */
   atomic_bool found; /* one was not finite */
 } runner;
@@ -45,7 +46,8 @@ static void look_before(runner *r, int k, const hy_block *b) {
 }
 
 /* Partial sums are those of whole chunks, whatever blocks the rows come in. */
-static int run_by_chunks(const hy_item *it, const hy_block *block, int64_t chunk) {
+static int run_by_chunks(const hy_item *it, const hy_block *block) {
+  const int64_t chunk = it->chunk;
   hy_block b = *block;
   int status = 0;
   for (; b.lo < block->hi && !status; b.lo = b.hi) {
@@ -57,10 +59,24 @@ static int run_by_chunks(const hy_item *it, const hy_block *block, int64_t chunk
   return status;
 }
 
+/* Maps one after another, on these rows. */
+static void run_calls(const hy_call *c, int n, const hy_block *b) {
+  const int64_t lo = b->lo, rows = b->hi - lo;
+  for (; n > 0; n--, c++)
+    c->map(rows * c->row, hy_reach(b, &c->at, lo), hy_reach(b, &c->from[0], lo), c->stride[0],
+           hy_reach(b, &c->from[1], lo), c->stride[1], hy_reach(b, &c->from[2], lo), c->stride[2]);
+}
+
 static int run_item(runner *r, int k, const hy_block *b) {
+  const hy_call *c = &r->program->plan.call[k];
   const hy_item *it = &r->program->plan.item[r->program->plan.order[k]];
+  if (c->map && r->direct) {
+    run_calls(c, 1, b);
+    if (c->is_output) watch(r, it, b, b->lo, b->hi);
+    return 0;
+  }
   if (r->program->check) look_before(r, k, b);
-  int status = it->split == HY_PARTS ? run_by_chunks(it, b, r->phase->chunk) : it->run(it, b);
+  int status = it->split == HY_PARTS ? run_by_chunks(it, b) : it->run(it, b);
   if (status) return status;
   if (r->program->check) look_at(r, k, b);
   else if (r->phase->split == HY_ROWS) watch(r, it, b, b->lo, b->hi);
@@ -74,100 +90,132 @@ static int run_chain(runner *r, int first, const hy_block *block) {
   hy_block b = *block;
   for (; b.lo < block->hi; b.lo = b.hi) {
     b.hi = b.lo + head->chain_rows < block->hi ? b.lo + head->chain_rows : block->hi;
+    b.base[HY_CHAIN].row = b.lo;
     for (int k = first; k < first + head->chain; k++) {
       int status = run_item(r, k, &b);
       if (status) return status;
     }
   }
+  b.base[HY_CHAIN].row = block->lo; /* shorter ones pass all of the block at once */
   return 0;
 }
 
 static int run_items(runner *r, const hy_block *b) {
   const hy_plan *p = &r->program->plan;
   for (int k = r->phase->first, end = k + r->phase->n; k < end;) {
-    int chain = p->item[p->order[k]].chain, status = chain > 1 ? run_chain(r, k, b) : run_item(r, k, b);
+    const hy_call *c = &p->call[k];
+    int n = 1, status = 0;
+    if (c->chain > 1 && c->chain_rows < b->hi - b->lo) {
+      n = c->chain;
+      status = run_chain(r, k, b);
+    } else if (c->simple && r->direct) run_calls(c, n = c->simple, b);
+    else status = run_item(r, k, b);
     if (status) return status;
-    k += chain;
+    k += n;
   }
   return 0;
 }
 
-static int run_unit(runner *r, int unit, int thread) {
+static int run_unit(runner *r, hy_block *b, int unit) {
   const hy_phase *ph = r->phase;
-  hy_block b = r->block;
-  b.scratch += (size_t)thread * r->program->plan.scratch_bytes;
-  b.bases[HY_IN_SCRATCH] = b.bases[HY_IN_CHAIN] = &b.scratch;
   int64_t lo = unit * ph->unit, hi = lo + ph->unit < ph->extent ? lo + ph->unit : ph->extent;
-  for (b.lo = lo; b.lo < hi; b.lo = b.hi) {
-    b.hi = b.lo + ph->block < hi ? b.lo + ph->block : hi;
-    b.base = b.lo;
-    int status = run_items(r, &b);
+  for (b->lo = lo; b->lo < hi; b->lo = b->hi) {
+    b->hi = b->lo + ph->block < hi ? b->lo + ph->block : hi;
+    b->base[HY_SCRATCH].row = b->base[HY_CHAIN].row = b->lo;
+    int status = run_items(r, b);
     if (status) return status;
   }
   return 0;
+}
+
+/* A thread's scratch begins with its desk. The caller's has the runner, too, which the others look at: where that is,
+ * the bases are, so that one trip from cache to cache brings all. HY_SCRATCH and HY_CHAIN have a line to themselves. */
+typedef struct desk {
+  runner runner __attribute__((aligned(64)));
+  hy_base base[] __attribute__((aligned(64)));
+} desk;
+
+static int bases(const hy_plan *p) { return HY_INPUTS + p->n_in + p->n_out; }
+
+size_t hy_desk_bytes(const hy_plan *p) { return sizeof(desk) + hy_aligned((size_t)bases(p) * sizeof(hy_base)); }
+
+static desk *open_block(hy_block *b, hyla_program *p, int thread) {
+  char *at = p->source->workspace.scratch + (size_t)thread * p->plan.scratch_bytes;
+  desk *d = (desk *)(void *)at;
+  b->program = p;
+  b->base = d->base;
+  b->scratch = at + hy_desk_bytes(&p->plan);
+  b->base[HY_SCRATCH].at = b->base[HY_CHAIN].at = b->scratch;
+  return d;
+}
+
+static void set_bases(const hy_block *b, char *const *in, char *const *out) {
+  const hy_plan *p = &b->program->plan;
+  hy_base *to = b->base + HY_INPUTS;
+  b->base[HY_NOTHING] = (hy_base){NULL, 0};
+  b->base[HY_ARENA] = (hy_base){b->program->source->workspace.arena, 0};
+  for (int i = 0; i < p->n_in; i++) *to++ = (hy_base){in[i], 0};
+  for (int i = 0; i < p->n_out; i++) *to++ = (hy_base){out[i], 0};
 }
 
 static void work(void *context, int unit, int thread) {
   runner *r = context;
   if (atomic_load_explicit(&r->status, memory_order_relaxed)) return;
-  int status = run_unit(r, unit, thread), none = 0;
+  hy_block b;
+  open_block(&b, r->program, thread);
+  const hy_base *from = ((desk *)(void *)r)->base;
+  if (thread)
+    memcpy(b.base + HY_SHARED, from + HY_SHARED, (size_t)(bases(&r->program->plan) - HY_SHARED) * sizeof *from);
+  int status = run_unit(r, &b, unit), none = 0;
   if (status && atomic_compare_exchange_strong(&r->status, &none, status)) atomic_store(&r->unit, unit);
 }
 
-static int run_units(runner *r, const hy_phase *ph) {
+static int run_units(runner *r, hy_block *b, const hy_phase *ph) {
   if (!ph->parallel || r->program->check) {
     int status = 0;
-    for (int u = 0; u < ph->units && !status; u++) status = run_unit(r, u, 0);
+    for (int u = 0; u < ph->units && !status; u++) status = run_unit(r, b, u);
     return status;
   }
-  hy_parallel(ph->units, ph->grain, work, r);
+  hy_parallel(ph->units, ph->grain, ph->ns, work, r);
   int status = atomic_load(&r->status);
   if (!status) return 0;
   /* The words are on the thread that failed: say them again on this one. */
-  int again = run_unit(r, atomic_load(&r->unit), 0);
+  int again = run_unit(r, b, atomic_load(&r->unit));
   return again ? again : hy_fail(status, NULL, "an index was out of range");
 }
 
-static int run_phase(runner *r, const hy_phase *ph) {
+static int run_phase(runner *r, hy_block *b, const hy_phase *ph) {
   const hy_plan *p = &r->program->plan;
   r->phase = ph;
-  int status = run_units(r, ph);
+  int status = run_units(r, b, ph);
   if (status || ph->split == HY_ROWS) return status;
   for (int k = ph->first; k < ph->first + ph->n; k++) /* not made row by row: looked at when whole */
-    watch(r, &p->item[p->order[k]], &r->block, 0, p->item[p->order[k]].rows);
+    watch(r, &p->item[p->order[k]], b, 0, p->item[p->order[k]].rows);
   return 0;
-}
-
-/* Where the values of each place begin; those of scratch are a thread's own. */
-static void open_block(hy_block *b, hyla_program *p, char *const *in, char *const *out) {
-  static char *const nothing = NULL;
-  b->program = p;
-  b->scratch = p->source->workspace.scratch;
-  for (int place = 0; place < HY_PLACES; place++) b->bases[place] = &nothing;
-  b->bases[HY_IN_INPUT] = in;
-  b->bases[HY_IN_OUTPUT] = out;
-  b->bases[HY_IN_ARENA] = &p->source->workspace.arena;
 }
 
 static int run(hyla_program *p, char *const *in, char *const *out, bool watched) {
   int status = hy_program_reserve(p);
-  runner r; /* set field by field: clearing all of it first takes a twentieth of a short program's time */
-  r.program = p;
-  r.worst = -1;
-  r.before = false;
-  r.watch = watched;
-  atomic_init(&r.status, 0);
-  atomic_init(&r.found, false);
-  open_block(&r.block, p, in, out);
+  if (status) return status;
+  hy_block b;
+  runner *r = &open_block(&b, p, 0)->runner;
+  set_bases(&b, in, out);
+  r->program = p;
+  r->worst = -1;
+  r->before = false;
+  r->direct = !p->check && !hy_profiling();
+  r->watch = watched;
+  atomic_init(&r->status, 0);
+  atomic_init(&r->found, false);
   for (int k = 0; k < p->plan.n_phase && !status; k++) {
-    status = run_phase(&r, &p->plan.phase[k]);
-    if (r.worst < 0 || status) continue;
-    const hy_item *it = &p->plan.item[p->plan.order[r.worst]];
-    const hy_node *n = &p->plan.graph->node[r.before ? it->first : it->node];
+    status = run_phase(r, &b, &p->plan.phase[k]);
+    if (r->worst < 0 || status) continue;
+    const hy_item *it = &p->plan.item[p->plan.order[r->worst]];
+    const hy_node *n = &p->plan.graph->node[r->before ? it->first : it->node];
     status = hy_fail(HYLA_ENONFINITE, n->site, "a value that is not finite (NaN or infinity) from %s",
                      hy_op_table[n->op].name);
   }
-  return !status && atomic_load(&r.found) ? HYLA_ENONFINITE : status;
+  return !status && atomic_load(&r->found) ? HYLA_ENONFINITE : status;
 }
 
 static int run_profiled(hyla_program *p, char *const *in, char *const *out, bool watched) {

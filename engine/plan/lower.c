@@ -94,7 +94,7 @@ static const void *map_operand(const hy_item *it, const hy_block *b, int j) {
 
 static int map_stride(const hy_item *it, int j) { return j < it->n_in && it->operand[j].stride == 0 ? 0 : 1; }
 
-static int run_map(const hy_item *it, const hy_block *b) {
+int hy_run_map(const hy_item *it, const hy_block *b) {
   const void *x = map_operand(it, b, 0), *y = map_operand(it, b, 1), *z = map_operand(it, b, 2);
   it->map((b->hi - b->lo) * it->row, hy_result(it, b, b->lo), x, map_stride(it, 0), y, map_stride(it, 1), z,
           map_stride(it, 2));
@@ -123,7 +123,7 @@ static int run_cast(const hy_item *it, const hy_block *b) {
 
 int hy_lower_map(hy_plan *p, hy_ref r) {
   const hy_node *n = &p->graph->node[r];
-  hy_item *it = hy_item_new(p, run_map, hy_op_table[n->op].name, &n->shape, HY_ROWS);
+  hy_item *it = hy_item_new(p, hy_run_map, hy_op_table[n->op].name, &n->shape, HY_ROWS);
   if (!it) return HYLA_ENOMEM;
   it->node = r;
   it->in_place = true;

@@ -14,12 +14,14 @@
  *                          whoever takes a row of y
  *   short rows of A        the same: lanes along many rows of y in place of sums over a few lanes
  *   few columns of X, G    it takes the place of A: several sums at a time in place of one or two that wait for each other */
+#include <string.h>
 #include "plan/plan.h"
 
 enum { LONG = 256 };              /* fewest rows worth partial sums of a product */
 enum { WORTH = 64 };              /* rows of y that X' is fetched for */
 enum { WORTH_PARTS = 160 };       /* rows that partial sums go out and in for */
 enum { FEW_SUMS = 2048 };         /* of partial sums of few rows, at most */
+enum { FEWEST_TERMS = 256 };      /* of a partial sum that ends in a sum over lanes */
 enum { SHORT = 64 };              /* of a row of A, at most, that is better met column by column */
 enum { LANES = 16, WAITING = 8 }; /* sums in registers of so many lanes; fewer of them wait for each other */
 
@@ -57,14 +59,23 @@ static int run_sparse_gram(const hy_item *it, const hy_block *b) {
   return 0;
 }
 
+/* Of A's columns that meet these rows of b. p: n, leading dimension of A */
+static int run_dots(const hy_item *it, const hy_block *b) {
+  hy_kernel_rows_product(it->p[0], b->hi - b->lo, 1, hy_result(it, b, b->chunk), 1,
+                         hy_operand(it, b, 0, 0) + b->lo * (int64_t)it->element, it->p[2], hy_operand(it, b, 1, b->lo),
+                         it->shape.dtype);
+  return 0;
+}
+
 /* Rows of the sum of partial products, in order of chunks. p: parts, elements of one */
 static int run_join(const hy_item *it, const hy_block *b) {
   char *out = hy_result(it, b, b->lo);
   const char *part = hy_operand(it, b, 0, 0) + (size_t)(b->lo * it->row) * it->element;
   int64_t n = (b->hi - b->lo) * it->row;
-  hy_kernel_copy(1, (int32_t[]){(int32_t)n}, out, part, (int64_t[]){1}, it->element);
-  for (int64_t i = 1; i < it->p[0]; i++)
-    it->map(n, out, out, 1, part + (size_t)(i * it->p[1]) * it->element, 1, NULL, 0);
+  const size_t apart = (size_t)it->p[1] * it->element;
+  if (it->p[0] == 1) memcpy(out, part, (size_t)n * it->element);
+  else it->map(n, out, part, 1, part + apart, 1, NULL, 0);
+  for (int64_t i = 2; i < it->p[0]; i++) it->map(n, out, out, 1, part + (size_t)i * apart, 1, NULL, 0);
   return 0;
 }
 
@@ -170,6 +181,26 @@ int hy_lower_join(hy_plan *p, hy_ref r, int64_t rows, int64_t row, hy_view *out)
   return lower_join(p, r, run_join, rows, row, out);
 }
 
+/* out [n, 1] = A [n, k] b [k, 1], in partial sums over chunks of k */
+static int lower_dots(hy_plan *p, hy_ref r, hy_view A, hy_view b, hy_view *out) {
+  int status = hy_view_make_contiguous(p, r, &b);
+  if (status) return status;
+  int64_t n = A.dim[0], k = A.dim[1], chunk = hy_chunks_of(k).size;
+  chunk *= (FEWEST_TERMS + chunk - 1) / chunk;
+  hy_item *it = product_item(p, r, run_dots, "matmul dots", (k + chunk - 1) / chunk, (n + 15) / 16 * 16, HY_PARTS);
+  if (!it) return HYLA_ENOMEM;
+  it->extent = k;
+  it->chunk = chunk;
+  it->whole = 1;
+  it->whole_chunk = true;
+  it->p[0] = n;
+  it->p[2] = hy_view_leading(&A);
+  it->flops = 2.0 * (double)n * (double)k;
+  status = hy_item_reads(it, &A);
+  if (!status) status = hy_item_reads(it, &b);
+  return status ? status : lower_join(p, r, run_join, n, 1, out);
+}
+
 /* The same by rows, from X whole. */
 static int lower_gram_rows(hy_plan *p, hy_ref r, hy_view X, hy_view G, hy_view *out) {
   int64_t k = X.dim[0], n = X.dim[1], m = G.dim[1];
@@ -199,6 +230,7 @@ static int lower_gram(hy_plan *p, hy_ref r, hy_view X, hy_view G, hy_sparse *spa
                              chunks.n, sparse ? n * m : hy_gram_part(n, m), HY_PARTS);
   if (!it) return HYLA_ENOMEM;
   it->extent = k;
+  it->chunk = chunks.size;
   it->sparse = sparse;
   it->whole_chunk = sparse != NULL;
   it->worth = WORTH_PARTS;
@@ -232,7 +264,8 @@ static int lower_few(hy_plan *p, hy_ref r, hy_view x, bool tx, hy_view y, bool t
   *done = false;
   if (m > HY_FEW) return 0;
   int status = hy_pack_sparse(p, &x, &sparse);
-  if (!status && !sparse && p->item[x.item].place == HY_IN_CONSTANT && worth_turning(tx, n, k, m)) {
+  const bool turned = !sparse && p->item[x.item].place == HY_IN_CONSTANT && worth_turning(tx, n, k, m);
+  if (!status && turned) {
     status = hy_pack_turned(p, r, &x);
     tx = !tx;
   }
@@ -241,6 +274,7 @@ static int lower_few(hy_plan *p, hy_ref r, hy_view x, bool tx, hy_view y, bool t
   status = rows_contiguous(p, &x) ? 0 : hy_view_materialise(p, r, &x);
   if (status) return status;
   if (ty) y = transposed(&y);
+  if (turned && !tx && m == 1) return lower_dots(p, r, x, y, out);
   return tx ? lower_gram(p, r, x, y, sparse, out) : lower_rows(p, r, x, y, sparse, out);
 }
 

@@ -156,6 +156,7 @@ static int lower_panel_parts(hy_plan *p, hy_ref r, const hy_view *x, const hy_vi
   if (!it) return HYLA_ENOMEM;
   it->node = r;
   it->extent = k;
+  it->chunk = chunks.size;
   it->whole_chunk = true;
   it->p[0] = n;
   it->p[1] = m;

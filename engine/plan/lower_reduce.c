@@ -106,6 +106,7 @@ static int reduce_rows(hy_plan *p, hy_ref r, hy_view *v, int which) {
   if (!it) return HYLA_ENOMEM;
   it->node = r;
   it->extent = rows;
+  it->chunk = chunks.size;
   it->p[0] = L;
   it->p[1] = which;
   it->flops = (double)hy_view_size(v);

@@ -7,7 +7,8 @@ static const size_t cache_bytes = 160 << 10; /* a block's rows of all that a pha
 static const size_t most_bytes = 1 << 20;    /* a block's rows of one value, where an item wants many rows */
 static const size_t near_bytes = 640 << 10;  /* a block's rows of leaves there: they are met twice while in an L2 */
 enum { MOST_UNITS = 16 };
-static const double worth_sharing = 2000, worth_taking = 3000; /* ns: of a phase; of what a thread takes at a time */
+static const double worth_cutting = 600;   /* ns of a phase: fewer are one unit */
+static const double worth_taking = 3000;   /* ns of what each of many threads takes */
 static const size_t chain_bytes = 8 << 10; /* a value's rows while a chain of maps passes: several fit a small L1 */
 
 /* last[i]: the last phase that reads item i; local[i]: all readers are in its own phase, row by row */
@@ -80,7 +81,7 @@ static void make_chains(hy_plan *p, const hy_phase *ph) {
     size_t row = 1;
     for (n = 0; k + n < end; n++) {
       const hy_item *it = &p->item[p->order[k + n]];
-      if (!it->map || !it->in_place) break;
+      if (!it->map || !it->in_place || n == INT16_MAX) break;
       if ((size_t)it->row * it->element > row) row = (size_t)it->row * it->element;
     }
     if (!n) n = 1;
@@ -105,16 +106,21 @@ static double phase_time(const hy_plan *p, const hy_phase *ph) {
 /* Rows a unit: as many units as give each thread work for a while, and no more than MOST_UNITS; a power of two, so that
  * phases over the same rows are cut alike, and a thread meets again what it left in its cache. A unit has whole chunks
  * where there are partial sums; without them the cut is free. */
-static int64_t unit_rows(const hy_phase *ph, double ns) {
+static int64_t unit_rows(const hy_plan *p, const hy_phase *ph, double ns) {
   double units = ph->parallel ? exp2(floor(log2(fmin(fmax(ns / worth_taking, 2), MOST_UNITS)))) : 1;
-  int64_t step = ph->has_parts ? hy_chunks_of(ph->extent).size : ph->extent > MOST_UNITS * 8 ? 8 : 1;
+  int64_t step = ph->extent > MOST_UNITS * 8 ? 8 : 1;
+  for (int k = ph->first; k < ph->first + ph->n; k++) {
+    const hy_item *it = &p->item[p->order[k]];
+    if (it->split == HY_PARTS && it->chunk > step) step = it->chunk;
+  }
   int64_t rows = (int64_t)((double)ph->extent / units);
   return rows < step ? step : (rows + step / 2) / step * step;
 }
 
 static void cut_phase(hy_plan *p, hy_phase *ph) {
   double ns = phase_time(p, ph);
-  ph->parallel = ns > worth_sharing;
+  ph->ns = ns;
+  ph->parallel = ns > worth_cutting;
   ph->unit = ph->block = 1;
   if (ph->split == HY_ROWS) {
     bool whole_chunk = false;
@@ -122,13 +128,12 @@ static void cut_phase(hy_plan *p, hy_phase *ph) {
     int64_t block = (int64_t)(cache_bytes / row_bytes(p, ph)) / 16 * 16;
     if (block < rows_wanted(p, ph)) block = rows_wanted(p, ph);
     if (block < 16) block = 16; /* blocks begin at multiples of 16 rows in a chunk: the lanes of sums */
-    ph->unit = unit_rows(ph, ns);
-    ph->chunk = hy_chunks_of(ph->extent).size;
+    ph->unit = unit_rows(p, ph, ns);
     ph->block = block > ph->unit || whole_chunk ? ph->unit : block;
     make_chains(p, ph);
   }
   ph->units = (int)((ph->extent + ph->unit - 1) / ph->unit);
-  ph->grain = (int)ceil(ph->units * fmin(1, worth_taking / ns));
+  ph->grain = (int)ceil(ph->units * fmin(0.5, worth_taking / ns));
 }
 
 /* ---- scratch: values of one block, memory shared along the phase ---- */
@@ -258,22 +263,24 @@ static int place_arena(hy_plan *p, const int *last) {
 
 /* ---- what a run needs to know of all this ---- */
 
-static hy_access access_to(const hy_item *it) {
-  hy_access a = {.place = (int32_t)it->place, .apart = it->row * (int64_t)it->element};
+static hy_access access_to(const hy_plan *p, const hy_item *it) {
+  hy_access a = {.base = HY_NOTHING, .offset = (int64_t)it->offset, .apart = it->row * (int64_t)it->element};
   switch (it->place) {
-    case HY_IN_INPUT:
-    case HY_IN_OUTPUT: a.index = it->index; break;
+    case HY_IN_NOWHERE: a.offset = 0; break;
+    case HY_IN_INPUT: a.base = HY_INPUTS + it->index; break;
+    case HY_IN_OUTPUT: a.base = HY_INPUTS + p->n_in + it->index; break;
+    case HY_IN_ARENA: a.base = HY_ARENA; break;
+    case HY_IN_SCRATCH: a.base = HY_SCRATCH; break;
+    case HY_IN_CHAIN: a.base = HY_CHAIN; break;
+    case HY_IN_FILL: a.offset = (int64_t)(uintptr_t)&it->bits; break;
     case HY_IN_CONSTANT:
       a.offset = (int64_t)(uintptr_t)it->tensor->storage->data + it->tensor->offset * (int64_t)it->element;
-      break;
-    case HY_IN_FILL: a.offset = (int64_t)(uintptr_t)&it->bits; break;
-    default: a.offset = (int64_t)it->offset;
   }
   return a;
 }
 
 static void resolve(hy_plan *p) {
-  for (int i = 0; i < p->n_item; i++) p->item[i].at = access_to(&p->item[i]);
+  for (int i = 0; i < p->n_item; i++) p->item[i].at = access_to(p, &p->item[i]);
   for (int i = 0; i < p->n_item; i++)
     for (int j = 0; j < p->item[i].n_in; j++) {
       const hy_view *v = &p->item[i].in[j];
@@ -283,6 +290,36 @@ static void resolve(hy_plan *p) {
       a->offset += v->offset * (int64_t)from->element;
       a->apart = v->rank ? v->stride[0] * (int64_t)from->element : 0;
     }
+}
+
+/* Absent operands are read nowhere. */
+static hy_call call_of(const hy_item *it) {
+  hy_call c = {.map = it->run == hy_run_map ? it->map : NULL, .row = it->row, .at = it->at};
+  c.is_output = it->place == HY_IN_OUTPUT;
+  c.chain = (int16_t)it->chain;
+  c.chain_rows = (int32_t)it->chain_rows;
+  for (int j = 0; j < 3; j++) {
+    const bool given = j < it->n_in;
+    c.stride[j] = (int8_t)(given ? it->operand[j].stride : 1);
+    c.from[j] = given ? it->from[j] : (hy_access){.base = HY_NOTHING};
+    if (!c.stride[j]) c.from[j].apart = 0;
+    if (c.stride[j] < 0) c.map = NULL;
+  }
+  return c;
+}
+
+static int make_calls(hy_plan *p) {
+  int n = 0;
+  for (int k = 0; k < p->n_phase; k++) n += p->phase[k].n;
+  p->call = hy_alloc((size_t)(n + 1) * sizeof *p->call);
+  if (!p->call) return HYLA_ENOMEM;
+  for (const hy_phase *ph = p->phase; ph < p->phase + p->n_phase; ph++)
+    for (int k = ph->first + ph->n - 1, simple = 0; k >= ph->first; k--) {
+      p->call[k] = call_of(&p->item[p->order[k]]);
+      simple = p->call[k].map && !p->call[k].is_output && simple < INT16_MAX ? simple + 1 : 0;
+      p->call[k].simple = (int16_t)simple;
+    }
+  return 0;
 }
 
 int hy_place_values(hy_plan *p) {
@@ -296,7 +333,11 @@ int hy_place_values(hy_plan *p) {
     status = place_scratch(p, &p->phase[k], local);
   }
   if (!status) status = place_arena(p, last);
-  if (!status) resolve(p);
+  p->scratch_bytes += hy_desk_bytes(p);
+  if (!status) {
+    resolve(p);
+    status = make_calls(p);
+  }
   hy_free(last);
   hy_free(local);
   return status;

@@ -31,24 +31,29 @@ typedef enum {
   HY_IN_ARENA,
   HY_IN_SCRATCH, /* the rows of a block */
   HY_IN_CHAIN,   /* the rows that pass through a chain together */
-  HY_IN_OUTPUT,
-  HY_PLACES
+  HY_IN_OUTPUT
 } hy_place;
 
-/* Where the rows of a value lie, as far as the plan can tell: at base + offset + row * apart bytes, the base being one of
- * those that a run has for the place. What lives a block or a chain at a time begins with the first row of that. */
+/* Where memory of some place begins for a thread in a run, and with which row: 0, but where values live a block or a
+ * chain at a time. */
+typedef struct hy_base {
+  char *at;
+  int64_t row;
+} hy_base;
+enum { HY_SCRATCH, HY_CHAIN, HY_SHARED = 4, HY_NOTHING = HY_SHARED, HY_ARENA, HY_INPUTS }; /* and outputs after them */
+
+/* Where the rows of a value lie, as far as the plan can tell. Constants' own addresses count from nothing. */
 typedef struct hy_access {
-  int32_t place, index; /* hy_place, and which of its bases */
-  int64_t offset, apart;
+  int32_t base;
+  int64_t offset, apart; /* bytes */
 } hy_access;
 
 /* One thread's part of a run: the rows of the block it works on. */
 typedef struct hy_block {
   struct hyla_program *program;
-  char *const *bases[HY_PLACES]; /* of inputs and outputs as many as there are, of the rest one */
+  hy_base *base;
   char *scratch;
   int64_t lo, hi;   /* rows to work on; tiles and whole items: units */
-  int64_t base;     /* the row of the block that scratch begins with */
   int64_t chunk_lo; /* partial sums: first row of the chunk that the rows are part of */
   int chunk;
 } hy_block;
@@ -94,6 +99,7 @@ struct hy_item {
   int index;           /* inputs and outputs: which; constants: unused */
   hyla_tensor *tensor; /* constants: kept */
   double flops;
+  int64_t chunk;    /* partial sums: rows that have one of their own, some of hy_chunks_of */
   bool whole_chunk; /* wants its rows a whole chunk at a time */
   int64_t worth;    /* rows that a block should have, so that what every row needs in full is met seldom enough */
   size_t room;      /* bytes of scratch the kernel works in, at room_at of a thread's */
@@ -106,15 +112,26 @@ struct hy_item {
   size_t bytes;       /* of the whole value or parts buffer */
 };
 
+/* All that the walk over the items of a small problem reads of a map whose operands are read in place. */
+typedef struct hy_call {
+  hy_map_kernel *map; /* NULL: the item has what it takes */
+  int64_t row;
+  hy_access at, from[3];
+  int8_t stride[3];
+  bool is_output;
+  int16_t chain, simple; /* as the item's; how many from this one on, in its phase, are such maps and no outputs */
+  int32_t chain_rows;
+} hy_call;
+
 typedef struct hy_phase {
   int first, n; /* items, in plan->order */
   int level;
   hy_split split; /* HY_ROWS for phases of rows and parts */
   int64_t extent;
   int64_t unit, block; /* rows a unit (what threads take) and rows a block (what stays in cache) */
-  int64_t chunk;       /* rows that have a partial sum of their own */
   int units, grain;    /* and how many of them a thread takes at a time */
-  bool has_parts, parallel;
+  bool parallel;
+  double ns; /* that one thread takes, roughly */
   double flops;
   size_t scratch;
 } hy_phase;
@@ -127,11 +144,12 @@ struct hy_plan {
   int n_in, n_out;
   const int *donor; /* donor[out] = the input whose memory output `out` may take, or -1 */
   int *order;
+  hy_call *call; /* by order */
   hy_phase *phase;
   int n_phase, phase_capacity;
-  size_t arena_bytes, scratch_bytes;
-  bool *reads;    /* [n_in] inputs that something reads */
-  hy_ref *origin; /* of each node of graph: the first of the source that became it, or -1 */
+  size_t arena_bytes, scratch_bytes; /* of a thread; what a run keeps for it comes first */
+  bool *reads;                       /* [n_in] inputs that something reads */
+  hy_ref *origin;                    /* of each node of graph: the first of the source that became it, or -1 */
   double flops;
 };
 
@@ -165,6 +183,7 @@ hy_item *hy_item_new(hy_plan *p, hy_item_run *run, const char *label, const hyla
 int hy_item_reads(hy_item *it, const hy_view *v);             /* appends an operand */
 int hy_view_materialise(hy_plan *p, hy_ref node, hy_view *v); /* a contiguous copy takes the view's place */
 int hy_view_make_contiguous(hy_plan *p, hy_ref node, hy_view *v);
+int hy_run_map(const hy_item *it, const hy_block *b);
 typedef int hy_lowering(hy_plan *p, hy_ref r);
 hy_lowering hy_lower_leaf, hy_lower_alias, hy_lower_map, hy_lower_cast, hy_lower_reshape, hy_lower_transpose,
     hy_lower_expand, hy_lower_slice, hy_lower_pad, hy_lower_concat, hy_lower_sum, hy_lower_max, hy_lower_logsumexp,
@@ -210,6 +229,8 @@ int hy_fuse_maps(hy_plan *p);
 bool hy_first_finite(const hy_item *it, const hy_block *b); /* of a pair of maps, before it runs (lower.c) */
 int hy_place_values(hy_plan *p);
 
+size_t hy_desk_bytes(const hy_plan *p); /* execute.c: of scratch that comes first */
+
 /* ---- program.c ---- */
 struct hyla_program {
   hy_plan plan;
@@ -246,11 +267,10 @@ static inline void hy_program_call(hyla_program *p, const char *name) {
   if (p) p->name = name;
 }
 
+/* Pointers are no place to count from nothing, hence numbers. */
 static inline char *hy_reach(const hy_block *b, const hy_access *a, int64_t row) {
-  if (a->place == HY_IN_SCRATCH) row -= b->base;
-  if (a->place == HY_IN_CHAIN) row -= b->lo;
-  /* of constants the offset is all: pointers are no place to count from nothing */
-  return (char *)((uintptr_t)b->bases[a->place][a->index] + (uintptr_t)(a->offset + row * a->apart));
+  const hy_base *o = &b->base[a->base];
+  return (char *)((uintptr_t)o->at + (uintptr_t)(a->offset + (row - o->row) * a->apart));
 }
 /* Where operand j's row `row` begins. */
 static inline char *hy_operand(const hy_item *it, const hy_block *b, int j, int64_t row) {

@@ -7,6 +7,7 @@ static void release_plan(hy_plan *p) {
   hy_free(p->item);
   hy_free(p->view);
   hy_free(p->order);
+  hy_free(p->call);
   hy_free(p->phase);
   hy_free(p->reads);
   hy_free(p->origin);

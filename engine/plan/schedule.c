@@ -60,6 +60,7 @@ static void delay(hy_plan *p, const hy_order *o, const int *by_rank) {
 /* ---- groups: the items of one level that split the same rows ---- */
 
 static const size_t most_row = 16 << 10; /* bytes of a row of two groups whose blocks, together, stay in a near cache */
+static const size_t most_chunk = 16 << 10; /* of a chunk of both, where one wants it whole and the other does not */
 
 static bool in_group(const hy_item *it, int level, int64_t extent) {
   return it->level == level && it->extent == extent && hy_by_rows(it);
@@ -82,11 +83,11 @@ static int next_level(const hy_plan *p, int level, int64_t extent) {
   return next;
 }
 
-/* What a group brings to its phase: bytes of a row of all that it makes; whether it wants, and with it all of the phase,
- * whole chunks. */
+/* What a group brings to its phase: bytes of a row of all that it makes; rows of the chunks that it wants whole, and with
+ * it all of the phase, or 0. */
 typedef struct group {
   size_t row;
-  bool chunks;
+  int64_t chunk;
 } group;
 
 static group group_of(const hy_plan *p, int level, int64_t extent) {
@@ -94,7 +95,7 @@ static group group_of(const hy_plan *p, int level, int64_t extent) {
   for (int i = 0; i < p->n_item; i++) {
     const hy_item *it = &p->item[i];
     if (!in_group(it, level, extent)) continue;
-    g.chunks |= it->whole_chunk;
+    if (it->whole_chunk && it->chunk > g.chunk) g.chunk = it->chunk;
     if (it->split == HY_ROWS) g.row += (size_t)it->row * it->element;
   }
   return g;
@@ -125,7 +126,9 @@ static void wait_together(hy_plan *p, const hy_order *o) {
       const int to = next_level(p, level, extent);
       if (to < 0 || !may_wait(p, o, level, extent, to)) continue;
       const group one = group_of(p, level, extent), other = group_of(p, to, extent);
-      if (one.chunks != other.chunks || one.row + other.row > most_row) continue;
+      const int64_t chunk = one.chunk > other.chunk ? one.chunk : other.chunk;
+      if (one.row + other.row > most_row) continue;
+      if (!one.chunk != !other.chunk && (size_t)chunk * (one.row + other.row) > most_chunk) continue;
       for (int k = 0; k < p->n_item; k++)
         if (in_group(&p->item[k], level, extent)) p->item[k].level = to;
     }
@@ -152,7 +155,6 @@ static int make_phase(hy_plan *p, const int *by_rank, int k, int first) {
     other->shares_room = ph->n && hy_same_strips(it, other);
     p->order[first + ph->n++] = by_rank[k];
     ph->flops += other->flops;
-    ph->has_parts |= other->split == HY_PARTS;
   }
   p->n_phase++;
   return 0;

@@ -100,7 +100,7 @@ static int fill(hyla_tensor *t, draw *d, void (*chunk)(void *, int, int)) {
   d->n = hy_shape_size(&t->shape);
   d->data = hyla_tensor_data(direct ? t : whole);
   d->dtype = t->shape.dtype;
-  hy_parallel((int)((d->n + CHUNK - 1) / CHUNK), 1, chunk, d);
+  hy_parallel((int)((d->n + CHUNK - 1) / CHUNK), 1, INFINITY, chunk, d);
   int status = direct ? HYLA_OK : hyla_tensor_copy(t, whole);
   hyla_tensor_drop(whole);
   return status;

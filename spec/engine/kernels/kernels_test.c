@@ -1,5 +1,6 @@
 /* Compares every kernel with a plain reference in double precision, over random shapes with tails, and asks for equal
- * bits however the work is cut. One variant a run: HYLA_KERNELS names it. Exit status 1 when a check failed. */
+ * bits however the work is cut; before that, tests the loops that share work out. One variant a run: HYLA_KERNELS names
+ * it. Exit status 1 when a check failed. */
 #include "kernels_test.h"
 #include <stdarg.h>
 
@@ -55,6 +56,7 @@ const char *type_name(int dtype) {
 }
 
 int main(void) {
+  test_loops();
   test_map();
   test_reduce();
   test_rows();

@@ -30,6 +30,7 @@ double epsilon(int dtype); /* 2^-23, 2^-52, 0 */
 bool near(double got, double want, double error);
 const char *type_name(int dtype);
 
+void test_loops(void);
 void test_map(void);
 void test_reduce(void);
 void test_rows(void);

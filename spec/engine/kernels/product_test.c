@@ -154,6 +154,10 @@ void test_products(void) {
       run_rows_product(1 + below(20), k, 1 + below(6), dtype);
       run_rows_gram(1 + below(20), k, 1 + below(6), dtype);
     }
+    for (int i = 0; i < 60; i++) { /* one column */
+      run_rows_product(1 + below(45), 1 + below(300), 1, dtype);
+      run_rows_gram(1 + below(90), 1 + below(300), 1, dtype);
+    }
     run_rows_product(700, 130, 10, dtype); /* more rows than one block near the processor */
     run_rows_gram(150, 4300, 2, dtype);
     for (int round = 0; round < 50; round++) run_gemm(dtype);

@@ -86,4 +86,20 @@ describe("maps in a row", function()
       for _ = 1, 4 do assert.is_nil(check(size[1], size[2], random(3, 14))) end
     end
   end)
+
+  it("have rows of their own after others of another width", function()
+    math.randomseed(12)
+    local n = 4000
+    local function chain(g, x)
+      for _, name in ipairs { "sin", "cos", "tanh", "sin" } do x = g:apply(name, nil, x) end
+      return x
+    end
+    for _, width in ipairs { 16, 40 } do
+      local g, after = builder.new(), builder.new()
+      local wide = chain(g, g:input(builder.make({ n, width }, draw)))
+      local sums = g:apply("sum", { v = { 1 } }, wide)
+      local first, second = g:program { sums, chain(g, sums) }()
+      assert.same(after:program { chain(after, after:input(first)) }():totable(), second:totable())
+    end
+  end)
 end)
