@@ -12,7 +12,9 @@ enum {
                           : 4,
   NEAR = 32 * 1024 / (PANEL * HY_SIZE), /* rows of a panel that stay in the first-level cache while all tiles pass */
   GATHERED = (MOST + HY_W - 1) / HY_W * HY_W, /* elements of a tile's part of A for one k, where they are gathered */
-  RIVALS = 1024 /* bytes from row to row that leave a tile's rows four sets of lines, fewer than they are */
+  V_MOST = GATHERED / HY_W,
+  THIN = MOST / 2, /* columns of the last panel that are worth lanes along rows */
+  RIVALS = 1024    /* bytes from row to row that leave a tile's rows four sets of lines, fewer than they are */
 };
 
 /* Registers of a panel of this many columns. */
@@ -95,6 +97,48 @@ HY_INLINE void gather_rows(int64_t rows, int64_t k, elem *near, const elem *a, i
     }
 }
 
+/* C columns of y in a tile whose part of A is gathered: lanes run over its rows, in V registers, so that none is idle for
+ * what the panel is filled up with. The same sums. */
+HY_INLINE void thin_tile(int V, int C, int64_t rows, const span *s) {
+  vec sum[THIN * V_MOST];
+  elem turned[THIN * GATHERED];
+  for (int64_t r = 0; r < rows && !s->first; r++)
+    HY_UNROLL for (int c = 0; c < C; c++) turned[c * GATHERED + r] = s->y[r * s->ldy + c];
+  HY_UNROLL for (int c = 0; c < C; c++) HY_UNROLL for (int v = 0; v < V; v++) {
+    const elem *from = turned + c * GATHERED + v * HY_W;
+    sum[c * V + v] = s->first ? (vec){0} : load_part(from, v < V - 1 ? HY_W : rows - v * HY_W);
+  }
+  const elem *a = s->a, *b = s->panel;
+  for (int64_t p = s->k; p > 0; p--, a += GATHERED, b += HY_W) {
+    vec x[V_MOST];
+    HY_UNROLL for (int v = 0; v < V; v++) x[v] = load(a + v * HY_W);
+    HY_UNROLL for (int c = 0; c < C; c++) {
+      const vec weight = splat(b[c]);
+      HY_UNROLL for (int v = 0; v < V; v++) sum[c * V + v] = madd(x[v], weight, sum[c * V + v]);
+    }
+  }
+  HY_UNROLL for (int c = 0; c < C; c++) HY_UNROLL for (int v = 0; v < V; v++)
+      store(turned + c * GATHERED + v * HY_W, sum[c * V + v]);
+  for (int64_t r = 0; r < rows; r++)
+    HY_UNROLL for (int c = 0; c < C; c++) s->y[r * s->ldy + c] = turned[c * GATHERED + r];
+}
+
+/* clang-format off */
+static void thin_tile_of(int64_t rows, const span *s) {
+#define TILE(n) case 2 * n: thin_tile(1, n, rows, s); break; case 2 * n + 1: thin_tile(V_MOST, n, rows, s); break;
+  switch (2 * s->columns + (rows > HY_W)) {
+    TILE(1) TILE(2)
+#if HY_BYTES > 16
+    TILE(3)
+#endif
+#if HY_BYTES > 32
+    TILE(4) TILE(5) TILE(6) TILE(7)
+#endif
+  }
+#undef TILE
+}
+/* clang-format on */
+
 /* Tile after tile, each by all panels. `skipped`: rows of the panels before these. */
 static void row_of_tiles(int64_t m, int64_t n, const elem *panels, int64_t panel, int64_t skipped, bool turned,
                          span s) {
@@ -113,7 +157,8 @@ static void row_of_tiles(int64_t m, int64_t n, const elem *panels, int64_t panel
       s.columns = n - j < PANEL ? n - j : PANEL;
       s.panel = panels + j / PANEL * panel + skipped * vectors_of(s.columns) * HY_W;
       s.y = y + lo * s.ldy + j;
-      tile_of(rows, &s);
+      if (s.columns <= THIN && s.columns < rows) thin_tile_of(rows, &s);
+      else tile_of(rows, &s);
     }
   }
 }
