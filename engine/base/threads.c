@@ -26,14 +26,10 @@
 #include <time.h>
 
 enum { MAX_THREADS = 256, EAGER = 32, LOOKS = 64 }; /* looks without a pause, and from one at the clock to the next */
-enum {
-  TRIES = 64,
-  ENOUGH = 16,
-  SOON = 4000,
-  LATER = 20000
-};                  /* loops: to measure what one costs, between measurements */
-enum { WORTH = 5 }; /* times that, the least that is shared */
 enum { PATIENCE_NS = 5000, SPIN_NS = 20000, YIELD_NS = 500000, NAP_NS = 50000 };
+/* What a loop costs: of at most so many loops, of so many that a worker came to, again after so many. A loop is shared
+ * from so many times that on, and always from so long on. */
+enum { TRIES = 64, ENOUGH = 16, SOON = 4000, LATER = 20000, WORTH = 5, ALWAYS_NS = 20000 };
 enum { TRAVELS = 128 }; /* bytes that go together from cache to cache: a line, or a pair of them */
 
 typedef void hy_work(void *context, int unit, int thread);
@@ -313,7 +309,7 @@ static int run_together(int units, int grain, hy_work *work, void *context, int6
 
 static void nothing(void *context, int unit, int thread) { (void)context, (void)unit, (void)thread; }
 
-/* Nanoseconds of a loop with nothing to do that a worker took part in; infinity where none comes. */
+/* Nanoseconds of a loop with nothing to do that a worker took part in; where none comes, what was waited for it. */
 static double measured_price(void) {
   double sum = 0;
   int met = 0;
@@ -324,7 +320,7 @@ static double measured_price(void) {
     sum += (double)(now_ns() - start);
     met++;
   }
-  return met ? sum / met : INFINITY;
+  return met ? sum / met : PATIENCE_NS;
 }
 
 /* The caches of two processors are nearer one hour than the next where the machine is a virtual one, and may be busy
@@ -332,7 +328,7 @@ static double measured_price(void) {
 static bool worth_sharing(double ns) {
   static double price;
   static int left;
-  if (isinf(ns)) return true;
+  if (ns >= ALWAYS_NS) return true;
   if (left-- <= 0) {
     price = measured_price();
     left = ns >= WORTH * price ? SOON : LATER;
@@ -343,8 +339,7 @@ static bool worth_sharing(double ns) {
 void hy_parallel(int units, int grain, double ns, hy_work *work, void *context) {
   static bool alone; /* no worker came to the last loop: no use in waiting for one */
   int threads = units > grain && units > 1 && !inside ? hyla_threads(0) : 1;
-  if (threads <= 1 || atomic_exchange_explicit(
-                          &busy, true, memory_order_acquire)) { /* another thread has the pool: this one works alone */
+  if (threads <= 1 || atomic_exchange_explicit(&busy, true, memory_order_acquire)) { /* another has the pool */
     run_here(units, work, context);
     return;
   }
