@@ -196,7 +196,7 @@ typedef struct hyla_profiled_item {
   hyla_shape shape;              /* of its value, partial sums included */
   int32_t phase;                 /* from 0, in the order of execution */
   int32_t chain;                 /* the place in its chain of maps, from 1, or 0: in none */
-  int32_t units, width;          /* what its phase shares out, and to how many threads */
+  int32_t units, width;          /* what its phase shares out, and how many threads took part */
   int32_t block;                 /* rows of a block that goes through the phase together */
   int32_t shared;                /* 1: takes panels that an item before it packed */
   int32_t origin;                /* the first node of the program's graph that has its value, or -1 */

@@ -7,6 +7,7 @@
  * What is counted belongs to a thread of the pool alone, and is summed when it is asked for. Descriptions are copies:
  * the program may be gone by then. */
 #include "plan/plan.h"
+#include <math.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <time.h>
@@ -435,6 +436,22 @@ int hyla_profile_program(int program, hyla_profiled_program *out) {
   return 0;
 }
 
+static const slot *slot_of(const record *r, int thread, int k) {
+  return &r->slot[(size_t)thread * r->stride + (size_t)r->order[k]];
+}
+
+/* How many threads a phase was shared by: it is planned for some, and run on one where a loop costs too much. */
+static int sharers(const record *r, int phase) {
+  int64_t all = 0, longest = 0;
+  for (int t = 0; t < r->threads; t++) {
+    int64_t ticks = 0;
+    for (int k = 0; k < r->n_order; k++) ticks += r->item[k].phase == phase ? slot_of(r, t, k)->ticks : 0;
+    all += ticks;
+    if (ticks > longest) longest = ticks;
+  }
+  return longest ? (int)ceil((double)all / (double)longest - 0.25) : 1;
+}
+
 int hyla_profile_item(int program, int item, hyla_profiled_item *out) {
   int status = want(current != NULL);
   if (!status) status = find(program, current->n_record, "a program");
@@ -443,11 +460,11 @@ int hyla_profile_item(int program, int item, hyla_profiled_item *out) {
   const record *r = current->record[program];
   int64_t spent = 0;
   *out = r->item[item];
-  if (out->width > r->threads) out->width = r->threads;
+  const int shared = sharers(r, out->phase);
+  if (out->width > shared) out->width = shared;
   for (int t = 0; t < r->threads; t++) {
-    const slot *s = &r->slot[(size_t)t * r->stride + (size_t)r->order[item]];
-    spent += s->ticks;
-    out->calls += (double)s->calls;
+    spent += slot_of(r, t, item)->ticks;
+    out->calls += (double)slot_of(r, t, item)->calls;
   }
   out->seconds = (double)spent * ns_per_tick(current) * 1e-9;
   return 0;

@@ -1,6 +1,6 @@
 --- Where the time goes: what the engine collects while some work is done, as tables.
 --
--- Time is told as wall time: what an item took on all threads, divided by the threads that its phase is shared out to.
+-- Time is told as wall time: what an item took on all threads, divided by the threads that took part in its phase.
 -- So the items of a program add up to no more than its own time; the rest of that is threads that wait for each other,
 -- and the walk over phases and blocks.
 -- @module hyla.profile
