@@ -207,6 +207,7 @@ typedef struct hyla_profiled_item {
   double density;        /* share of entries that are there, of a factor packed sparse; 1 otherwise */
   double flops, bytes;   /* of one run; bytes: operands and value, each counted once */
   double calls, seconds; /* over all threads */
+  double wall;           /* seconds: its part of those of the thread that spent most on its phase */
 } hyla_profiled_item;
 int hyla_profile_item(int program, int item, hyla_profiled_item *out);
 

@@ -44,9 +44,10 @@ void hy_philox(uint64_t seed, uint64_t stream, uint64_t counter, uint32_t out[4]
 /* ---- threads.c: a pool that lives as long as the process ---- */
 /* Calls work(context, unit, thread) once for every unit 0..units-1 on any of the threads; returns when all are done.
  * A thread takes `grain` units at a time: as many as are worth the traffic between processors, some microseconds. Which
- * thread takes a unit is not fixed: units must not depend on it. thread < hyla_threads(0) indexes scratch.
- * With one thread, or one unit, or where all of it takes no more than `ns` nanoseconds on one thread and that is too
- * little to share at the price that a loop has on this machine, now, everything runs on the caller; INFINITY: share it. Never fails: without workers the caller does it all. */
+ * thread takes a unit is not fixed: units must not depend on it. thread < hyla_threads(0) indexes scratch. `ns`: about
+ * what one thread takes for all of it; INFINITY where that is long. With one thread, or one unit, or where ns is too
+ * little for what a loop costs on this machine at the moment, everything runs on the caller. Never fails: without
+ * workers the caller does it all. */
 void hy_parallel(int units, int grain, double ns, void (*work)(void *context, int unit, int thread), void *context);
 
 int hy_thread(void); /* the calling thread's number in it; 0 for those that are not of the pool */

@@ -3,9 +3,9 @@
  * A loop's units are dealt out in grains: each thread has a range of them, the same share of every loop, so that rows
  * which one loop left in a processor's cache are met there by the next. What a short loop costs is the cache lines that
  * go from one processor to another, so each thread has three, and two of them travel, once a loop: `call`, where the
- * caller writes the loop's fields and, last, its number; and `done`, where the thread writes how many grains it ran. The
- * third, `left`, is one atomic word: a loop's number (high half) and what is left of the thread's range in it, first and
- * end. Its owner takes grains from the front; who has none left takes from the end of others' ranges, but only when
+ * caller writes the loop's fields and, last, its number; and `done`, where the thread writes how many grains it ran.
+ * The third, `left`, is one atomic word: a loop's number (high half) and what is left of the thread's range in it, first
+ * and end. Its owner takes grains from the front; who has none left takes from the end of others' ranges, but only when
  * these do not get to them for a while. Who takes the first grain of a range also puts the range there.
  *
  * The word of a thread that a loop calls is of an earlier loop, or has grains left, exactly while some of its range is
@@ -17,7 +17,6 @@
  * is about to, takes that worker's grains after the same while as anybody's, and wakes it with the next loop. */
 #include "base/base.h"
 
-#include <math.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -60,6 +59,7 @@ static uint32_t loops;        /* opened so far */
 static uint32_t loops_before; /* the workers that run were made */
 static int workers;           /* running */
 static int attempted;         /* asked for: the system may have given fewer */
+static int until_measured;    /* loops, until it is measured again what one costs */
 
 static _Atomic int wanted; /* threads, the caller's own too; 0: not yet known */
 static _Thread_local int this_thread;
@@ -171,7 +171,7 @@ static void report(int thread, const loop *l, int grains) {
   atomic_store_explicit(&slots[thread].done.word, (uint64_t)l->number << 32 | (uint32_t)grains, memory_order_release);
 }
 
-/* A worker's part of a loop: its own grains, then, unless it is called to the next one, those of threads that are late. */
+/* A worker's part of a loop: its own grains, then, unless it is called to the next, those of threads that are late. */
 static void take_part(int thread, const loop *l) {
   int taken = take_from(thread, thread, l);
   if (!taken) return;
@@ -202,6 +202,7 @@ static void stop_workers(void) {
   atomic_store(&stopping, true);
   for (int i = 1; i <= workers; i++) wake_up(i);
   for (int i = 0; i < workers; i++) pthread_join(worker[i], NULL);
+  for (int i = 0; i <= attempted && attempted; i++) pthread_cond_destroy(&wake[i]);
   workers = attempted = 0;
   atomic_store(&stopping, false);
 }
@@ -233,6 +234,7 @@ static void start_workers(int count) {
     pthread_cond_init(&wake[i], NULL);
   }
   loops_before = loops;
+  until_measured = 0;
   while (workers < count) {
     if (pthread_create(&worker[workers], NULL, run_worker, (void *)(intptr_t)(workers + 1))) break;
     workers++;
@@ -292,12 +294,16 @@ static int wait_for_workers(const loop *l, int own, int64_t patience) {
   return own;
 }
 
+enum { FRESH = 0x3fffffff }; /* loops after which words are renewed: numbers are compared by their distance */
+
 /* How many grains the caller ran. */
 static int run_together(int units, int grain, hy_work *work, void *context, int64_t patience) {
   int least = (units + 0xfffe) / 0xffff; /* grains are counted in 16 bits */
   if (grain < least) grain = least;
   loop l = {++loops, work, context, units, grain, (units + grain - 1) / grain, workers + 1};
   if (l.threads > l.grains) l.threads = l.grains;
+  for (int i = l.threads; i <= workers && !(l.number & FRESH); i++)
+    atomic_store(&slots[i].left.word, range(l.number, 0, 0));
   for (int i = 1; i < l.threads; i++) call(i, &l);
   inside = true;
   int own = wait_for_workers(&l, take_from(0, 0, &l), patience);
@@ -309,31 +315,33 @@ static int run_together(int units, int grain, hy_work *work, void *context, int6
 
 static void nothing(void *context, int unit, int thread) { (void)context, (void)unit, (void)thread; }
 
-/* Nanoseconds of a loop with nothing to do that a worker took part in; where none comes, what was waited for it. */
-static double measured_price(void) {
-  double sum = 0;
+/* Nanoseconds of a loop with nothing to do that a worker took part in, of several the one in the middle; where none
+ * comes, what was waited for it. */
+static int64_t measured_price(void) {
+  int64_t sorted[ENOUGH];
   int met = 0;
   for (int tries = 0; tries < TRIES && met < ENOUGH; tries++) {
     const int64_t start = now_ns();
     const int grains = workers + 1, own = run_together(grains, 1, nothing, NULL, PATIENCE_NS);
+    const int64_t ns = now_ns() - start;
     if (own == grains) continue;
-    sum += (double)(now_ns() - start);
-    met++;
+    int at = met++;
+    for (; at > 0 && sorted[at - 1] > ns; at--) sorted[at] = sorted[at - 1];
+    sorted[at] = ns;
   }
-  return met ? sum / met : PATIENCE_NS;
+  return met ? sorted[met / 2] : PATIENCE_NS;
 }
 
 /* The caches of two processors are nearer one hour than the next where the machine is a virtual one, and may be busy
  * with others' work: what a loop costs is measured again and again, less often where workers must be woken for it. */
 static bool worth_sharing(double ns) {
-  static double price;
-  static int left;
+  static int64_t price;
   if (ns >= ALWAYS_NS) return true;
-  if (left-- <= 0) {
+  if (until_measured-- <= 0) {
     price = measured_price();
-    left = ns >= WORTH * price ? SOON : LATER;
+    until_measured = ns >= (double)(WORTH * price) ? SOON : LATER;
   }
-  return ns >= WORTH * price;
+  return ns >= (double)(WORTH * price);
 }
 
 void hy_parallel(int units, int grain, double ns, hy_work *work, void *context) {

@@ -128,25 +128,27 @@ static int run_unit(runner *r, hy_block *b, int unit) {
   return 0;
 }
 
-/* A thread's scratch begins with its desk. The caller's has the runner, too, which the others look at: where that is,
- * the bases are, so that one trip from cache to cache brings all. HY_SCRATCH and HY_CHAIN have a line to themselves. */
-typedef struct desk {
+/* What a run keeps for a thread, where its scratch begins. The caller's has the runner, too, which the others look at:
+ * where that is, the bases are, so that one trip from cache to cache brings all. HY_SCRATCH and HY_CHAIN, which a thread
+ * writes while it works, have a line to themselves. */
+typedef struct keep {
   runner runner __attribute__((aligned(64)));
   hy_base base[] __attribute__((aligned(64)));
-} desk;
+} keep;
+_Static_assert(HY_SHARED * sizeof(hy_base) == 64, "a line");
 
 static int bases(const hy_plan *p) { return HY_INPUTS + p->n_in + p->n_out; }
 
-size_t hy_desk_bytes(const hy_plan *p) { return sizeof(desk) + hy_aligned((size_t)bases(p) * sizeof(hy_base)); }
+size_t hy_keep_bytes(const hy_plan *p) { return sizeof(keep) + hy_aligned((size_t)bases(p) * sizeof(hy_base)); }
 
-static desk *open_block(hy_block *b, hyla_program *p, int thread) {
+static keep *open_block(hy_block *b, hyla_program *p, int thread) {
   char *at = p->source->workspace.scratch + (size_t)thread * p->plan.scratch_bytes;
-  desk *d = (desk *)(void *)at;
+  keep *own = (keep *)(void *)at;
   b->program = p;
-  b->base = d->base;
-  b->scratch = at + hy_desk_bytes(&p->plan);
+  b->base = own->base;
+  b->scratch = at + hy_keep_bytes(&p->plan);
   b->base[HY_SCRATCH].at = b->base[HY_CHAIN].at = b->scratch;
-  return d;
+  return own;
 }
 
 static void set_bases(const hy_block *b, char *const *in, char *const *out) {
@@ -163,7 +165,7 @@ static void work(void *context, int unit, int thread) {
   if (atomic_load_explicit(&r->status, memory_order_relaxed)) return;
   hy_block b;
   open_block(&b, r->program, thread);
-  const hy_base *from = ((desk *)(void *)r)->base;
+  const hy_base *from = ((keep *)(void *)r)->base;
   if (thread)
     memcpy(b.base + HY_SHARED, from + HY_SHARED, (size_t)(bases(&r->program->plan) - HY_SHARED) * sizeof *from);
   int status = run_unit(r, &b, unit), none = 0;
@@ -203,7 +205,7 @@ static int run(hyla_program *p, char *const *in, char *const *out, bool watched)
   r->program = p;
   r->worst = -1;
   r->before = false;
-  r->direct = !p->check && !hy_profiling();
+  r->direct = !p->check && !p->recording;
   r->watch = watched;
   atomic_init(&r->status, 0);
   atomic_init(&r->found, false);

@@ -3,6 +3,7 @@
  *   rows      y [n, m] = A [n, k] B, A row-major, m few, k long beside it: split by rows of A
  *   gram      y [n, m] = X' G, X [k, n] row-major, m few: split by rows of y, or, where k is long, in partial sums over
  *             chunks of X's rows
+ *   dots      y [n, 1] = A b, A turned as below and k long: partial sums over chunks of k, beside what makes b
  *   columns   n few and m many: the transposed problem y' = B' A' as one of the above
  *   panels    other products of two matrices: our kernels on packed panels (lower_panels.c)
  *   tiles     batches of products: BLAS on tiles of the result, whose sizes are a function of the shape
@@ -201,7 +202,7 @@ static int lower_dots(hy_plan *p, hy_ref r, hy_view A, hy_view b, hy_view *out) 
   return status ? status : lower_join(p, r, run_join, n, 1, out);
 }
 
-/* The same by rows, from X whole. */
+/* out [n, m] = X' G by rows, from X whole */
 static int lower_gram_rows(hy_plan *p, hy_ref r, hy_view X, hy_view G, hy_view *out) {
   int64_t k = X.dim[0], n = X.dim[1], m = G.dim[1];
   hy_item *it = product_item(p, r, run_gram_rows, "matmul gram by rows", n, m, HY_ROWS);

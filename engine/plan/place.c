@@ -103,16 +103,23 @@ static double phase_time(const hy_plan *p, const hy_phase *ph) {
   return ns;
 }
 
+/* Of the phase's partial sums; all chunks are some of hy_chunks_of, so the largest is some of each. */
+static int64_t largest_chunk(const hy_plan *p, const hy_phase *ph) {
+  int64_t chunk = 0;
+  for (int k = ph->first; k < ph->first + ph->n; k++) {
+    const hy_item *it = &p->item[p->order[k]];
+    if (it->split == HY_PARTS && it->chunk > chunk) chunk = it->chunk;
+  }
+  return chunk;
+}
+
 /* Rows a unit: as many units as give each thread work for a while, and no more than MOST_UNITS; a power of two, so that
  * phases over the same rows are cut alike, and a thread meets again what it left in its cache. A unit has whole chunks
  * where there are partial sums; without them the cut is free. */
 static int64_t unit_rows(const hy_plan *p, const hy_phase *ph, double ns) {
   double units = ph->parallel ? exp2(floor(log2(fmin(fmax(ns / worth_taking, 2), MOST_UNITS)))) : 1;
-  int64_t step = ph->extent > MOST_UNITS * 8 ? 8 : 1;
-  for (int k = ph->first; k < ph->first + ph->n; k++) {
-    const hy_item *it = &p->item[p->order[k]];
-    if (it->split == HY_PARTS && it->chunk > step) step = it->chunk;
-  }
+  int64_t step = ph->extent > MOST_UNITS * 8 ? 8 : 1, chunk = largest_chunk(p, ph);
+  if (chunk > step) step = chunk;
   int64_t rows = (int64_t)((double)ph->extent / units);
   return rows < step ? step : (rows + step / 2) / step * step;
 }
@@ -123,13 +130,15 @@ static void cut_phase(hy_plan *p, hy_phase *ph) {
   ph->parallel = ns > worth_cutting;
   ph->unit = ph->block = 1;
   if (ph->split == HY_ROWS) {
-    bool whole_chunk = false;
-    for (int k = ph->first; k < ph->first + ph->n; k++) whole_chunk |= p->item[p->order[k]].whole_chunk;
+    int64_t whole = 0; /* chunks of so many rows are wanted whole */
+    for (int k = ph->first; k < ph->first + ph->n; k++)
+      if (p->item[p->order[k]].whole_chunk) whole = largest_chunk(p, ph);
     int64_t block = (int64_t)(cache_bytes / row_bytes(p, ph)) / 16 * 16;
     if (block < rows_wanted(p, ph)) block = rows_wanted(p, ph);
     if (block < 16) block = 16; /* blocks begin at multiples of 16 rows in a chunk: the lanes of sums */
     ph->unit = unit_rows(p, ph, ns);
-    ph->block = block > ph->unit || whole_chunk ? ph->unit : block;
+    if (whole) block = block < whole ? whole : block / whole * whole;
+    ph->block = block > ph->unit ? ph->unit : block;
     make_chains(p, ph);
   }
   ph->units = (int)((ph->extent + ph->unit - 1) / ph->unit);
@@ -316,6 +325,7 @@ static int make_calls(hy_plan *p) {
   for (const hy_phase *ph = p->phase; ph < p->phase + p->n_phase; ph++)
     for (int k = ph->first + ph->n - 1, simple = 0; k >= ph->first; k--) {
       p->call[k] = call_of(&p->item[p->order[k]]);
+      if (simple && p->call[k + 1].chain > 1) simple = 0; /* another chain begins there */
       simple = p->call[k].map && !p->call[k].is_output && simple < INT16_MAX ? simple + 1 : 0;
       p->call[k].simple = (int16_t)simple;
     }
@@ -333,7 +343,7 @@ int hy_place_values(hy_plan *p) {
     status = place_scratch(p, &p->phase[k], local);
   }
   if (!status) status = place_arena(p, last);
-  p->scratch_bytes += hy_desk_bytes(p);
+  p->scratch_bytes += hy_keep_bytes(p);
   if (!status) {
     resolve(p);
     status = make_calls(p);

@@ -229,7 +229,7 @@ int hy_fuse_maps(hy_plan *p);
 bool hy_first_finite(const hy_item *it, const hy_block *b); /* of a pair of maps, before it runs (lower.c) */
 int hy_place_values(hy_plan *p);
 
-size_t hy_desk_bytes(const hy_plan *p); /* execute.c: of scratch that comes first */
+size_t hy_keep_bytes(const hy_plan *p); /* execute.c: of scratch that comes first */
 
 /* ---- program.c ---- */
 struct hyla_program {

@@ -36,7 +36,7 @@ static int show_item(const hyla_program *p, int i, hy_text *t) {
 static int show_phase(const hyla_program *p, int k, hy_text *t) {
   const hy_phase *ph = &p->plan.phase[k];
   return hy_text_add(t, "phase %d: %lld rows, %d units of %lld in blocks of %lld%s", k + 1, (long long)ph->extent,
-                     ph->units, (long long)ph->unit, (long long)ph->block, ph->parallel ? ", on all threads" : "");
+                     ph->units, (long long)ph->unit, (long long)ph->block, ph->parallel ? ", shared out" : "");
 }
 
 const char *hyla_program_print(hyla_program *p) {

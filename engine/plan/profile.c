@@ -1,13 +1,13 @@
 /* The profile: where the programs of one thread spend their time, item by item.
  *
  * A program that is run while its thread collects has every item's kernel replaced, for the length of the run, by one
- * that reads the clock, calls it, and reads the clock again. So the walk over phases, units and blocks is the same, as
- * are the bits; and a run that nobody profiles has no trace of all this but one question at its start.
+ * that reads the clock, calls it, and reads the clock again; maps are not called past their items then. So phases, units
+ * and blocks are the same, as are the bits; and a run that nobody profiles has no trace of all this but one question at
+ * its start.
  *
  * What is counted belongs to a thread of the pool alone, and is summed when it is asked for. Descriptions are copies:
  * the program may be gone by then. */
 #include "plan/plan.h"
-#include <math.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <time.h>
@@ -440,16 +440,16 @@ static const slot *slot_of(const record *r, int thread, int k) {
   return &r->slot[(size_t)thread * r->stride + (size_t)r->order[k]];
 }
 
-/* How many threads a phase was shared by: it is planned for some, and run on one where a loop costs too much. */
-static int sharers(const record *r, int phase) {
-  int64_t all = 0, longest = 0;
+/* Ticks that all threads spent in a phase, and those of the thread that spent most: it is planned for several, and run
+ * on one where a loop costs too much. */
+static void spent_in(const record *r, int phase, int64_t *all, int64_t *longest) {
+  *all = *longest = 0;
   for (int t = 0; t < r->threads; t++) {
     int64_t ticks = 0;
     for (int k = 0; k < r->n_order; k++) ticks += r->item[k].phase == phase ? slot_of(r, t, k)->ticks : 0;
-    all += ticks;
-    if (ticks > longest) longest = ticks;
+    *all += ticks;
+    if (ticks > *longest) *longest = ticks;
   }
-  return longest ? (int)ceil((double)all / (double)longest - 0.25) : 1;
 }
 
 int hyla_profile_item(int program, int item, hyla_profiled_item *out) {
@@ -458,15 +458,17 @@ int hyla_profile_item(int program, int item, hyla_profiled_item *out) {
   if (!status) status = find(item, current->record[program]->n_order, "an item");
   if (status) return status;
   const record *r = current->record[program];
-  int64_t spent = 0;
+  int64_t spent = 0, all, longest;
   *out = r->item[item];
-  const int shared = sharers(r, out->phase);
-  if (out->width > shared) out->width = shared;
+  spent_in(r, out->phase, &all, &longest);
+  const double threads = longest ? (double)all / (double)longest : 1;
+  if (out->width > threads + 0.75) out->width = (int)(threads + 0.75);
   for (int t = 0; t < r->threads; t++) {
     spent += slot_of(r, t, item)->ticks;
     out->calls += (double)slot_of(r, t, item)->calls;
   }
   out->seconds = (double)spent * ns_per_tick(current) * 1e-9;
+  out->wall = out->seconds / threads;
   return 0;
 }
 

@@ -31,7 +31,7 @@ local function item_of(program, index)
     op = text(c.op), label = text(c.label), site = text(c.site), shape = dims(c.shape), phase = c.phase + 1,
     chain = c.chain, units = c.units, width = c.width, block = c.block, shared = c.shared == 1, rows = c.rows,
     origin = c.origin, place = places[c.place], output = c.output, density = c.density, flops = c.flops,
-    bytes = c.bytes, calls = c.calls, busy = c.seconds, seconds = c.seconds / math.max(c.width, 1),
+    bytes = c.bytes, calls = c.calls, busy = c.seconds, seconds = c.wall,
   }
 end
 

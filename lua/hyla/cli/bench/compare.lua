@@ -105,6 +105,7 @@ end
 -- Measures in turns, each with the other at rest; then the peer's last answer. ours and peer: processes that are ready.
 local function alternate(ours, peer, rounds, form)
   form.turns = { ours = {}, peer = {} }
+  peer:rest()
   for _ = 1, rounds do
     for _, turn in ipairs { { "ours", ours }, { "peer", peer } } do
       local times = form.turns[turn[1]]
