@@ -45,6 +45,16 @@ describe("tensors from Lua", function()
     assert.truthy(words:find("tensor_spec.lua:" .. line .. ": ", 1, true), words)
   end)
 
+  it("are held while their elements become a table", function()
+    for _ = 1, 3 do
+      local wrong = 0
+      for _, row in ipairs(tensor.ones({ 20000, 20 }):totable()) do
+        for _, x in ipairs(row) do wrong = wrong + (x == 1 and 0 or 1) end
+      end
+      assert.equal(0, wrong)
+    end
+  end)
+
   it("are made filled", function()
     assert.same({ { 0, 0 } }, tensor.zeros({ 1, 2 }):totable())
     assert.same({ 0, 0 }, tensor.zeros(2):totable())

@@ -61,7 +61,8 @@ function elements.totable(t)
     for i = 1, shape[axis] do list[i] = part(axis + 1, offset + (i - 1) * strides[axis]) end
     return list
   end
-  return part(1, 0)
+  local list = part(1, 0)
+  return t and list                          -- a pointer does not keep the tensor: until here, this does
 end
 
 --- Whether no element is NaN or infinite.
