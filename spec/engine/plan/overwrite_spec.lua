@@ -35,6 +35,15 @@ local cases = {
     local after = v + w
     return after, after:matmul(w)
   end,
+  ["lets rows wait that both parts are made of"] = function(w, v)
+    local early = w * 2 + v:tanh()
+    local late = v:matmul(w):matmul(v)
+    return late + early, early * w - late
+  end,
+  ["lets rows wait beside others that go at once"] = function(w, v)
+    local early, sums = (w - v):tanh(), (w * v):sum(2):reshape { N, 1 }
+    return (v + sums:sum()) * early, turned(w):matmul(v) + early
+  end,
   ["reads a part late"] = function(w, v)
     local late = ((v:matmul(v)):matmul(v)):tanh()
     return late * w, late + w:sum(1):reshape { 1, N }
