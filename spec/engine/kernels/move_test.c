@@ -77,10 +77,14 @@ static void run_index(int dtype) {
     }
   }
   for (int64_t p = 0; p < rows * L; p++) {
-    double want = 0;
-    for (int64_t r = 0; r < n; r++) want += i[r] == p / L ? get(gathered, r * L + p % L, dtype) : 0;
-    check(near(get(added, p, dtype), want, 600 * epsilon(dtype)), "scatter_add: expected %g, got %g", want,
-          get(added, p, dtype));
+    double want = 0, size = 0;
+    for (int64_t r = 0; r < n; r++) {
+      const double term = i[r] == p / L ? get(gathered, r * L + p % L, dtype) : 0;
+      want += term;
+      size += fabs(term);
+    }
+    check(near(get(added, p, dtype), want, (double)n * size * epsilon(dtype)), "scatter_add: expected %.9g, got %.9g",
+          want, get(added, p, dtype));
   }
   const int64_t bad = below(n);
   i[bad] = below(2) ? -1 : (int32_t)rows;
