@@ -116,9 +116,9 @@ static int64_t largest_chunk(const hy_plan *p, const hy_phase *ph) {
 /* Rows a unit: as many units as give each thread work for a while, and no more than MOST_UNITS; a power of two, so that
  * phases over the same rows are cut alike, and a thread meets again what it left in its cache. A unit has whole chunks
  * where there are partial sums; without them the cut is free. */
-static int64_t unit_rows(const hy_plan *p, const hy_phase *ph, double ns) {
+static int64_t unit_rows(const hy_phase *ph, double ns, int64_t chunk) {
   double units = ph->parallel ? exp2(floor(log2(fmin(fmax(ns / worth_taking, 2), MOST_UNITS)))) : 1;
-  int64_t step = ph->extent > MOST_UNITS * 8 ? 8 : 1, chunk = largest_chunk(p, ph);
+  int64_t step = ph->extent > MOST_UNITS * 8 ? 8 : 1;
   if (chunk > step) step = chunk;
   int64_t rows = (int64_t)((double)ph->extent / units);
   return rows < step ? step : (rows + step / 2) / step * step;
@@ -130,14 +130,14 @@ static void cut_phase(hy_plan *p, hy_phase *ph) {
   ph->parallel = ns > worth_cutting;
   ph->unit = ph->block = 1;
   if (ph->split == HY_ROWS) {
-    int64_t whole = 0; /* chunks of so many rows are wanted whole */
-    for (int k = ph->first; k < ph->first + ph->n; k++)
-      if (p->item[p->order[k]].whole_chunk) whole = largest_chunk(p, ph);
+    const int64_t chunk = largest_chunk(p, ph);
+    bool whole_chunk = false;
+    for (int k = ph->first; k < ph->first + ph->n; k++) whole_chunk |= p->item[p->order[k]].whole_chunk;
     int64_t block = (int64_t)(cache_bytes / row_bytes(p, ph)) / 16 * 16;
     if (block < rows_wanted(p, ph)) block = rows_wanted(p, ph);
     if (block < 16) block = 16; /* blocks begin at multiples of 16 rows in a chunk: the lanes of sums */
-    ph->unit = unit_rows(p, ph, ns);
-    if (whole) block = block < whole ? whole : block / whole * whole;
+    ph->unit = unit_rows(ph, ns, chunk);
+    if (whole_chunk) block = block < chunk ? chunk : block / chunk * chunk;
     ph->block = block > ph->unit ? ph->unit : block;
     make_chains(p, ph);
   }

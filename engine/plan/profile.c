@@ -1,9 +1,8 @@
 /* The profile: where the programs of one thread spend their time, item by item.
  *
  * A program that is run while its thread collects has every item's kernel replaced, for the length of the run, by one
- * that reads the clock, calls it, and reads the clock again; maps are not called past their items then. So phases, units
- * and blocks are the same, as are the bits; and a run that nobody profiles has no trace of all this but one question at
- * its start.
+ * that reads the clock before and after it; maps are not called past their items then. So phases, units and blocks are
+ * the same, as are the bits; a run that nobody profiles has no trace of all this but one question at its start.
  *
  * What is counted belongs to a thread of the pool alone, and is summed when it is asked for. Descriptions are copies:
  * the program may be gone by then. */
