@@ -15,6 +15,7 @@
  *                          whoever takes a row of y
  *   short rows of A        the same: lanes along many rows of y in place of sums over a few lanes
  *   few columns of X, G    it takes the place of A: several sums at a time in place of one or two that wait for each other */
+#include <math.h>
 #include <string.h>
 #include "plan/plan.h"
 
@@ -182,12 +183,18 @@ int hy_lower_join(hy_plan *p, hy_ref r, int64_t rows, int64_t row, hy_view *out)
   return lower_join(p, r, run_join, rows, row, out);
 }
 
+/* Terms of a partial sum. Where there are two, they are for two threads, and short: the first has the caller's share. */
+static int64_t dots_chunk(int64_t k) {
+  const hy_chunks chunks = hy_chunks_of(k);
+  if (k > FEWEST_TERMS && k <= 2 * FEWEST_TERMS) return chunks.size * (int64_t)ceil(chunks.n * HY_CALLERS_SHARE);
+  return chunks.size * ((FEWEST_TERMS + chunks.size - 1) / chunks.size);
+}
+
 /* out [n, 1] = A [n, k] b [k, 1], in partial sums over chunks of k */
 static int lower_dots(hy_plan *p, hy_ref r, hy_view A, hy_view b, hy_view *out) {
   int status = hy_view_make_contiguous(p, r, &b);
   if (status) return status;
-  int64_t n = A.dim[0], k = A.dim[1], chunk = hy_chunks_of(k).size;
-  chunk *= (FEWEST_TERMS + chunk - 1) / chunk;
+  const int64_t n = A.dim[0], k = A.dim[1], chunk = dots_chunk(k);
   hy_item *it = product_item(p, r, run_dots, "matmul dots", (k + chunk - 1) / chunk, (n + 15) / 16 * 16, HY_PARTS);
   if (!it) return HYLA_ENOMEM;
   it->extent = k;

@@ -8,6 +8,7 @@ static const size_t most_bytes = 1 << 20;    /* a block's rows of one value, whe
 static const size_t near_bytes = 640 << 10;  /* a block's rows of leaves there: they are met twice while in an L2 */
 enum { MOST_UNITS = 16 };
 static const double worth_cutting = 600;   /* ns of a phase: fewer are one unit */
+static const double even_from = 2000;      /* ns of a phase: of shorter ones the caller has more than half */
 static const double worth_taking = 3000;   /* ns of what each of many threads takes */
 static const size_t chain_bytes = 8 << 10; /* a value's rows while a chain of maps passes: several fit a small L1 */
 
@@ -118,6 +119,7 @@ static int64_t largest_chunk(const hy_plan *p, const hy_phase *ph) {
  * where there are partial sums; without them the cut is free. */
 static int64_t unit_rows(const hy_phase *ph, double ns, int64_t chunk) {
   double units = ph->parallel ? exp2(floor(log2(fmin(fmax(ns / worth_taking, 2), MOST_UNITS)))) : 1;
+  if (ph->parallel && ns < even_from) units = 1 / HY_CALLERS_SHARE;
   int64_t step = ph->extent > MOST_UNITS * 8 ? 8 : 1;
   if (chunk > step) step = chunk;
   int64_t rows = (int64_t)((double)ph->extent / units);

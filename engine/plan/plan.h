@@ -160,6 +160,10 @@ typedef struct hy_chunks {
 } hy_chunks;
 hy_chunks hy_chunks_of(int64_t rows);
 
+/* Of a short phase that two threads share: the caller begins with it at once, the other when word has reached it, and
+ * then what it works on, each a trip from cache to cache. */
+#define HY_CALLERS_SHARE 0.625
+
 /* ---- simplify.c, fold.c: graph to graph. mark: what is needed (hy_graph_reach), with HY_CUT at nodes that are given;
  * map[r] is the new reference of each needed old node, else -1 ---- */
 int hy_simplify(hyla_graph *g, const uint8_t *mark, hyla_graph **simple, hy_ref *map);
