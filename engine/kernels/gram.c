@@ -8,9 +8,12 @@ enum {
   COLUMNS = HY_BYTES == 64 ? 10 : 6,    /* of a tile, at most */
   REGISTERS = HY_BYTES == 64 ? 20 : 12, /* that hold its sums, at most */
   VECTORS = 8,
-  STRIPE = HY_FEW * 3, /* vectors of a stripe's buffer, at most */
-  NEAR = 1024 * 1024,  /* bytes of x that stay in a near cache while all stripes pass over them */
-  FEWEST = 64          /* rows that such a block has at least: acc goes in and out once for each */
+  STRIPE = HY_FEW * 3,               /* vectors of a stripe's buffer, at most */
+  NEAR = 1024 * 1024,                /* bytes of x that stay in a near cache while all stripes pass over them */
+  FEWEST = 64,                       /* rows that such a block has at least: acc goes in and out once for each */
+  FEW_ROWS = 64,                     /* that a column meets, at most, to be taken a few at a time */
+  WEIGHTS = HY_BYTES == 64 ? 20 : 8, /* so many, each with its weight in a register */
+  WIDE = HY_BYTES == 64 ? 8 : 4      /* registers of sums beside them */
 };
 
 /* What the tiles of a stripe share: n rows of x, read `last` lanes wide in the last vector; those of g; how far ahead
@@ -78,6 +81,39 @@ HY_INLINE void exchange(bool in, int V, const stripe *s, vec *sums, elem *acc) {
   }
 }
 
+/* V registers of a column of sums, from R rows of x. */
+HY_INLINE void column_tile(int R, int V, elem *acc, const elem *x, int64_t ldx, const vec *weight, bool first) {
+  vec sum[WIDE];
+  HY_UNROLL for (int v = 0; v < V; v++) sum[v] = first ? (vec){0} : load(acc + v * HY_W);
+  HY_UNROLL for (int i = 0; i < R; i++) HY_UNROLL for (int v = 0; v < V; v++)
+      sum[v] = madd(load(x + i * ldx + v * HY_W), weight[i], sum[v]);
+  HY_UNROLL for (int v = 0; v < V; v++) store(acc + v * HY_W, sum[v]);
+}
+
+/* R rows, whose weights stay in registers while k passes. */
+HY_INLINE void column_of(int R, int64_t k, elem *acc, const elem *x, int64_t ldx, const elem *g, int64_t ldg,
+                         bool first) {
+  vec weight[WEIGHTS];
+  HY_UNROLL for (int i = 0; i < R; i++) weight[i] = splat(g[i * ldg]);
+  int64_t j = 0;
+  for (; j + WIDE * HY_W <= k; j += WIDE * HY_W) column_tile(R, WIDE, acc + j, x + j, ldx, weight, first);
+  for (; j + HY_W <= k; j += HY_W) column_tile(R, 1, acc + j, x + j, ldx, weight, first);
+  if (j == k) return;
+  vec sum = first ? (vec){0} : load_part(acc + j, k - j);
+  HY_UNROLL for (int i = 0; i < R; i++) sum = madd(load_part(x + i * ldx + j, k - j), weight[i], sum);
+  store_part(acc + j, sum, k - j);
+}
+
+/* Few rows and one column: what is loaded is then x and little else. */
+static void column(int64_t n, int64_t k, elem *acc, const elem *x, int64_t ldx, const elem *g, int64_t ldg,
+                   bool first) {
+  int64_t i = 0;
+  for (; i + WEIGHTS <= n; i += WEIGHTS)
+    column_of(WEIGHTS, k, acc, x + i * ldx, ldx, g + i * ldg, ldg, first && i == 0);
+  for (; i + 4 <= n; i += 4) column_of(4, k, acc, x + i * ldx, ldx, g + i * ldg, ldg, first && i == 0);
+  for (; i < n; i++) column_of(1, k, acc, x + i * ldx, ldx, g + i * ldg, ldg, first && i == 0);
+}
+
 /* All of acc, for rows that stay near. turned: acc is partial sums. */
 static void block_gram(const stripe *shared, bool turned, int64_t k, elem *acc, const elem *x, bool first) {
 #if HY_BYTES == 64
@@ -112,6 +148,10 @@ HY_INLINE void gram(bool turned, int64_t n, int64_t k, int64_t m, void *acc, con
   int64_t rows = NEAR / HY_SIZE / (k > 0 ? k : 1);
   if (rows < FEWEST) rows = FEWEST;
   if (m <= 0) return;
+  if (m == 1 && n > 0 && n <= FEW_ROWS) {
+    column(n, k, acc, x, ldx, g, ldg, first);
+    return;
+  }
   for (int64_t i = 0; i < n || i == 0; i += rows) {
     const stripe s = {.n = n - i < rows ? n - i : rows, .ldx = ldx, .ldg = ldg, .m = m, .g = (const elem *)g + i * ldg};
     block_gram(&s, turned, k, acc, (const elem *)x + i * ldx, first && i == 0);

@@ -4,9 +4,11 @@
 #include "kernels/transpose.h"
 
 enum {
-  NEAR = 256 * 1024, /* bytes of x that stay in the second-level cache while all columns pass over them */
-  AHEAD = 16,        /* rows from a tile to what is fetched for a later one */
-  COLUMNS = 5        /* of a tile, at most */
+  NEAR = 256 * 1024,             /* bytes of x that stay in the second-level cache while all columns pass over them */
+  AHEAD = 16,                    /* rows from a tile to what is fetched for a later one */
+  COLUMNS = 5,                   /* of a tile, at most */
+  HALF = 8,                      /* of the rows that meet one column: their sums are in registers together */
+  STEPS = HY_BYTES == 64 ? 4 : 2 /* registers of that column, for all of them */
 };
 
 /* y[i] = the sum of the lanes of sums[i], a register of them at a time. */
@@ -56,12 +58,48 @@ HY_INLINE void strip(bool fetch, int R, int C, int64_t n, int64_t k, elem *y, in
   for (; i < n; i++) tile(fetch, 1, C, k, y + i * ldy, ldy, x + i * ldx, ldx, wt);
 }
 
+/* The sums over R rows of one column, a register each. */
+HY_INLINE void column_sums(int R, int64_t k, vec *sums, const elem *x, int64_t ldx, const elem *wt) {
+  vec acc[HALF];
+  HY_UNROLL for (int r = 0; r < R; r++) acc[r] = (vec){0};
+  int64_t j = 0;
+  for (; j + STEPS * HY_W <= k; j += STEPS * HY_W) {
+    vec w[STEPS];
+    HY_UNROLL for (int s = 0; s < STEPS; s++) w[s] = load(wt + j + s * HY_W);
+    HY_UNROLL for (int r = 0; r < R; r++) HY_UNROLL for (int s = 0; s < STEPS; s++)
+        acc[r] = madd(load(x + r * ldx + j + s * HY_W), w[s], acc[r]);
+  }
+  for (; j < k; j += HY_W) {
+    const int64_t count = k - j < HY_W ? k - j : HY_W;
+    const vec w = load_part(wt + j, count);
+    HY_UNROLL for (int r = 0; r < R; r++) acc[r] = madd(load_part(x + r * ldx + j, count), w, acc[r]);
+  }
+  HY_UNROLL for (int r = 0; r < R; r++) sums[r] = acc[r];
+}
+
+/* R rows of y, which has one column. */
+HY_INLINE void column_tile(int R, int64_t k, elem *y, int64_t ldy, const elem *x, int64_t ldx, const elem *wt) {
+  vec sums[2 * HALF];
+  elem joined[2 * HALF + HY_W];
+  HY_UNROLL for (int r = 0; r < R; r += HALF) column_sums(R < HALF ? R : HALF, k, sums + r, x + r * ldx, ldx, wt);
+  join_all(R, joined, sums);
+  HY_UNROLL for (int r = 0; r < R; r++) y[r * ldy] = joined[r];
+}
+
+/* One column: as many rows at a time as fill a register when their sums are joined. */
+static void column(int64_t n, int64_t k, elem *y, int64_t ldy, const elem *x, int64_t ldx, const elem *wt) {
+  int64_t i = 0;
+  for (; i + 2 * HALF <= n; i += 2 * HALF) column_tile(2 * HALF, k, y + i * ldy, ldy, x + i * ldx, ldx, wt);
+  for (; i + 4 <= n; i += 4) column_tile(4, k, y + i * ldy, ldy, x + i * ldx, ldx, wt);
+  for (; i < n; i++) column_tile(1, k, y + i * ldy, ldy, x + i * ldx, ldx, wt);
+}
+
 /* Tiles have 8 to 12 entries: enough to hide the latency of an addition, few enough for 16 registers; with 32 of them
  * up to 20, so that a register of x or w that is loaded serves more products. */
 HY_INLINE void columns_of_block(bool fetch, int64_t n, int64_t k, int columns, elem *y, int64_t ldy, const elem *x,
                                 int64_t ldx, const elem *wt) {
   switch (columns) {
-    case 1: strip(false, 8, 1, n, k, y, ldy, x, ldx, wt); break;
+    case 1: column(n, k, y, ldy, x, ldx, wt); break;
 #if HY_BYTES == 64
     case 2: strip(fetch, 8, 2, n, k, y, ldy, x, ldx, wt); break;
     case 3: strip(fetch, 6, 3, n, k, y, ldy, x, ldx, wt); break;
