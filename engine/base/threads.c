@@ -28,7 +28,7 @@ enum { MAX_THREADS = 256, EAGER = 32, LOOKS = 64 }; /* looks without a pause, an
 enum { PATIENCE_NS = 5000, SPIN_NS = 20000, YIELD_NS = 500000, NAP_NS = 50000 };
 /* What a loop costs: of at most so many loops, of so many that a worker came to, again after so many. A loop is shared
  * from so many times that on, and always from so long on. */
-enum { TRIES = 64, ENOUGH = 16, SOON = 4000, LATER = 20000, WORTH = 5, ALWAYS_NS = 20000 };
+enum { TRIES = 64, ENOUGH = 16, SOON = 4000, LATER = 20000, WORTH = 3, ALWAYS_NS = 20000 };
 enum { TRAVELS = 128 }; /* bytes that go together from cache to cache: a line, or a pair of them */
 
 typedef void hy_work(void *context, int unit, int thread);
