@@ -119,7 +119,7 @@ echo '{"peak_bytes":1048576}'
   end)
   after_each(function() shell.remove(folder) end)
 
-  local words = "startup steps=3 --peers --rounds 2 --json --peers-dir "
+  local words = "startup steps=3 --peers --rounds 2 --seconds 0 --json --peers-dir "
   local as = "small steps=3 iterations=1 repeats=1"
 
   it("measures both sides in turns, and tells ratio, rates and bars", function()

@@ -52,7 +52,7 @@ local function run(a)
   if not names then return 2, options end
   if a.peers then
     return compare().beside { names = names, options = options, folder = peers().folder(a.peers_dir),
-                              rounds = a.rounds, json = a.json, report = a.report }
+                              rounds = a.rounds, seconds = a.seconds, json = a.json, report = a.report }
   end
   if a.report then return 2, "bench: --report goes with --peers" end
   if #names == 1 then return one(names[1], options, a) end
@@ -60,10 +60,12 @@ local function run(a)
   return compare().alone { names = names, options = options, json = a.json }
 end
 
-local function count(word)
-  local n = tonumber(word)
-  if n and n >= 1 and n % 1 == 0 then return n end
-  return nil, ("expected a whole number of at least 1, got '%s'"):format(word)
+local function whole_number(least)
+  return function(word)
+    local n = tonumber(word)
+    if n and n >= least and n % 1 == 0 then return n end
+    return nil, ("expected a whole number of at least %d, got '%s'"):format(least, word)
+  end
 end
 
 --- Declares the command.
@@ -76,8 +78,10 @@ return function(parser)
   command:flag "--list":description "List the workloads."
   command:flag "--json":description "Print one JSON object a workload."
   command:flag "--peers":description "Measure JAX, numpy and PyTorch beside, and compare their results with ours."
-  command:option "--rounds":argname "N":default "3":convert(count)
-    :description "How often each side is measured under --peers, in turns."
+  command:option "--rounds":argname "N":default "3":convert(whole_number(1))
+    :description "How often each side is measured under --peers, in turns, at least."
+  command:option "--seconds":argname "N":default "30":convert(whole_number(0))
+    :description "How long a peer and ours take turns, at least: short measurements are repeated more often."
   command:option "--report":argname "FILE":description "Write the table and the plots of --peers into a page."
   command:flag "--setup-peers":description "Install the peers from PyPI into a folder of their own."
   command:flag "--torch":description "With --setup-peers: PyTorch, too (several GB)."

@@ -9,12 +9,18 @@ local json = require "hyla.report.json"
 local peers = require "hyla.cli.bench.peers"
 local process = require "hyla.cli.bench.process"
 local stdlib = require "posix.stdlib"
+local time = require "posix.time"
 local tree = require "hyla.cli.tree"
 local workload = require "hyla.cli.bench.workload"
 
 local compare = {}
 
 local leading = { "case", "workload", "options", "steps", "threads", "seconds", "peak_bytes", "ours", "peers", "bars" }
+
+local function clock()
+  local now = time.clock_gettime(time.CLOCK_MONOTONIC)
+  return now.tv_sec + now.tv_nsec * 1e-9
+end
 
 local function say(...)
   io.stdout:write(string.format(...), "\n")
@@ -103,10 +109,13 @@ end
 -- ---- beside peers ----
 
 -- Measures in turns, each with the other at rest; then the peer's last answer. ours and peer: processes that are ready.
-local function alternate(ours, peer, rounds, form)
+-- given: rounds and seconds, at least, so that both sides of a short measurement meet the machine in the same moods.
+local function alternate(ours, peer, given, form)
   form.turns = { ours = {}, peer = {} }
   peer:rest()
-  for _ = 1, rounds do
+  local round, start = 0, clock()
+  while round < given.rounds or clock() - start < given.seconds do
+    round = round + 1
     for _, turn in ipairs { { "ours", ours }, { "peer", peer } } do
       local times = form.turns[turn[1]]
       for key, value in pairs(turn[2]:ask "go") do
@@ -128,7 +137,7 @@ local function beside(ours, case, one, given, folder)
   local ok, why = pcall(function()
     form.versions = peer:hear()
     form.versions.ready = nil
-    alternate(ours, peer, given.rounds, form)
+    alternate(ours, peer, given, form)
   end)
   if not ok then
     peer:drop()
@@ -190,8 +199,8 @@ local function floors()
 end
 
 --- Measures cases beside their peers and compares the hypergradients.
--- @tparam table given names ({} for all), options (words), folder (of the peers), rounds, json, report (a page to
---   write, or nil)
+-- @tparam table given names ({} for all), options (words), folder (of the peers), rounds, seconds, json, report
+--   (a page to write, or nil)
 -- @treturn number exit code: 1 where a result differs from ours
 -- @treturn string|nil what is wrong
 function compare.beside(given)
