@@ -95,28 +95,28 @@ static int no_rule(const hyla_graph *g, hy_ref r) {
       hy_op_table[n->op].name);
 }
 
-/* sum += part, where sum may not exist yet. */
-static int accumulate(hyla_graph *g, hy_ref *sum, hy_ref part) {
-  hy_ref total = *sum < 0 ? part : hy_add(g, *sum, part);
+/* sum += part, where sum may not exist yet. first: the first node of this derivative. */
+static int accumulate(hyla_graph *g, hy_ref first, hy_ref *sum, hy_ref part) {
+  hy_ref total = *sum < 0 ? part : hy_add_factored(g, first, *sum, part);
   if (total < 0) return total;
   *sum = total;
   return 0;
 }
 
 /* sum += what node y hands on through input j, by one of its rules. */
-static int contribute(hyla_graph *g, hy_ref y, hy_ref bar, int j, hy_rule *rule, hy_ref *sum) {
+static int contribute(hyla_graph *g, hy_ref first, hy_ref y, hy_ref bar, int j, hy_rule *rule, hy_ref *sum) {
   if (!has_rule(g, y, rule)) return no_rule(g, y);
   g->site = g->node[y].site;
   hy_ref part = rule(g, y, bar, j);
-  return part < 0 ? part : accumulate(g, sum, part);
+  return part < 0 ? part : accumulate(g, first, sum, part);
 }
 
-static int pull_back(hyla_graph *g, hy_ref y, hy_ref bar, const uint8_t *varied, hy_ref *adjoint) {
+static int pull_back(hyla_graph *g, hy_ref first, hy_ref y, hy_ref bar, const uint8_t *varied, hy_ref *adjoint) {
   int status = 0;
   for (int j = 0; j < g->node[y].n_in && !status; j++) {
     hy_ref x = g->node[y].in[j];
     if (varied[x] && hy_flows(g, y, j))
-      status = contribute(g, y, bar, j, hy_rule_table[g->node[y].op].vjp, &adjoint[x]);
+      status = contribute(g, first, y, bar, j, hy_rule_table[g->node[y].op].vjp, &adjoint[x]);
   }
   return status;
 }
@@ -130,9 +130,9 @@ int hy_vjp(hyla_graph *g, int n_y, const hy_ref *y, const hy_ref *y_bar, int n_x
   if (!status) hy_varied(g, n_x, x, varied);
   for (hy_ref r = 0; r < count && !status; r++) adjoint[r] = -1;
   for (int i = 0; i < n_y && !status; i++)
-    if (varied[y[i]]) status = accumulate(g, &adjoint[y[i]], y_bar[i]);
+    if (varied[y[i]]) status = accumulate(g, count, &adjoint[y[i]], y_bar[i]);
   for (hy_ref r = count - 1; r >= 0 && !status; r--)
-    if (adjoint[r] >= 0) status = pull_back(g, r, adjoint[r], varied, adjoint);
+    if (adjoint[r] >= 0) status = pull_back(g, count, r, adjoint[r], varied, adjoint);
   for (int i = 0; i < n_x && !status; i++) x_bar[i] = adjoint[x[i]];
   g->site = site;
   hy_free(varied);
@@ -140,11 +140,12 @@ int hy_vjp(hyla_graph *g, int n_y, const hy_ref *y, const hy_ref *y_bar, int n_x
   return status;
 }
 
-static int push_forward(hyla_graph *g, hy_ref y, hy_ref *tangent) {
+static int push_forward(hyla_graph *g, hy_ref first, hy_ref y, hy_ref *tangent) {
   int status = 0;
   for (int j = 0; j < g->node[y].n_in && !status; j++) {
     hy_ref dot = tangent[g->node[y].in[j]];
-    if (dot >= 0 && hy_flows(g, y, j)) status = contribute(g, y, dot, j, hy_rule_table[g->node[y].op].jvp, &tangent[y]);
+    if (dot >= 0 && hy_flows(g, y, j))
+      status = contribute(g, first, y, dot, j, hy_rule_table[g->node[y].op].jvp, &tangent[y]);
   }
   return status;
 }
@@ -157,9 +158,9 @@ int hy_jvp(hyla_graph *g, int n_x, const hy_ref *x, const hy_ref *x_dot, int n_y
   int status = needed && tangent ? 0 : HYLA_ENOMEM;
   for (hy_ref r = 0; r < count && !status; r++) tangent[r] = -1;
   if (!status) reach_by_flow(g, n_y, y, needed);
-  for (int i = 0; i < n_x && !status; i++) status = accumulate(g, &tangent[x[i]], x_dot[i]);
+  for (int i = 0; i < n_x && !status; i++) status = accumulate(g, count, &tangent[x[i]], x_dot[i]);
   for (hy_ref r = 0; r < count && !status; r++)
-    if (needed[r]) status = push_forward(g, r, tangent);
+    if (needed[r]) status = push_forward(g, count, r, tangent);
   for (int i = 0; i < n_y && !status; i++) y_dot[i] = tangent[y[i]];
   g->site = site;
   hy_free(needed);
