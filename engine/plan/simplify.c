@@ -83,15 +83,22 @@ static hy_ref make_fill(simplifier *s, const hy_node *like, double value) {
   return intern(s, &f);
 }
 
-/* x + 0, x - 0, 1 x, x / 1, x^1, x^2 = x x, -(-x), x + (-y), x - (-y), -1 x */
+/* x + 0, x - 0, x + x = 2 x (a product may be one of a pair, a sum of one value may not), 1 x, x / 1, x^1, x^2 = x x,
+ * -(-x), x + (-y), x - (-y), -1 x, (-x) c = x (-c) */
 static hy_ref arithmetic(simplifier *s, const hy_node *n) {
   hy_ref a = n->in[0], b = n->n_in > 1 ? n->in[1] : -1;
   hy_node made = *n;
+  double c;
   switch (n->op) {
     case HY_OP_neg: return NODE(a)->op == HY_OP_neg ? NODE(a)->in[0] : NOT_HERE;
     case HY_OP_add:
       if (fill_is(s, b, 0)) return a;
       if (fill_is(s, a, 0)) return b;
+      if (a == b) {
+        made.op = HY_OP_mul;
+        made.in[1] = make_fill(s, n, 2);
+        return made.in[1] < 0 ? made.in[1] : simplified(s, made);
+      }
       if (NODE(b)->op != HY_OP_neg) return NOT_HERE;
       made.op = HY_OP_sub;
       made.in[1] = NODE(b)->in[0];
@@ -105,6 +112,12 @@ static hy_ref arithmetic(simplifier *s, const hy_node *n) {
     case HY_OP_mul:
       if (fill_is(s, b, 1)) return a;
       if (fill_is(s, a, 1)) return b;
+      for (int i = 0; i < 2; i++)
+        if (fill_of(s, n->in[i], &c) && NODE(n->in[1 - i])->op == HY_OP_neg) {
+          made.in[i] = make_fill(s, n, -c);
+          made.in[1 - i] = NODE(n->in[1 - i])->in[0];
+          return made.in[i] < 0 ? made.in[i] : simplified(s, made);
+        }
       if (!fill_is(s, b, -1) && !fill_is(s, a, -1)) return NOT_HERE;
       made.op = HY_OP_neg;
       made.n_in = 1;

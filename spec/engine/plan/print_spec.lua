@@ -54,6 +54,18 @@ describe("two maps", function()
   end)
 end)
 
+describe("what has the same bits in fewer operations", function()
+  local function step(of)
+    local W = hyla.weight("W", { 40, 6 }, hyla.ones)
+    return tostring(hyla.problem { inner = W:sum(), train = hyla.update { steps = 2, step = of } }.step_program)
+  end
+  it("takes their place: twice a value, a number times one with its sign turned", function()
+    assert.matches("= mul .- <%- input W, 2  ", step(function(w) return w + w end))
+    assert.matches("= mul .- <%- input W, %-3  ", step(function(w) return -w * 3 end))
+    assert.matches("= mul, mul .- <%- input W, 2, %-3  ", step(function(w) return 3 * -(w + w) end))
+  end)
+end)
+
 describe("a program for Graphviz", function()
   it("has the edges of the text", function()
     local p = problem()
