@@ -200,14 +200,15 @@ typedef struct hyla_profiled_item {
   int32_t block;                 /* rows of a block that goes through the phase together */
   int32_t shared;                /* 1: takes panels that an item before it packed */
   int32_t origin;                /* the first node of the program's graph that has its value, or -1 */
-  int32_t place;                 /* of its value: 0 the arena, 1 a block's scratch, 2 the result */
+  int32_t place;                 /* of its value: 0 the arena, 1 a block's scratch, 2 the result, 3 kept between runs */
   int32_t output;                /* which result, or -1 */
-  int32_t reserved;
-  double rows;           /* that its phase splits */
-  double density;        /* share of entries that are there, of a factor packed sparse; 1 otherwise */
-  double flops, bytes;   /* of one run; bytes: operands and value, each counted once */
-  double calls, seconds; /* over all threads */
-  double wall;           /* seconds: its part of those of the thread that spent most on its phase */
+  int32_t steady;                /* 1: made from hyperparameters alone, and only when they have changed */
+  double rows;                   /* that its phase splits */
+  double density;                /* share of entries that are there, of a factor packed sparse; 1 otherwise */
+  double flops, bytes;           /* of one run; bytes: operands and value, each counted once */
+  double runs;                   /* of the program, that it was part of */
+  double calls, seconds;         /* over all threads */
+  double wall;                   /* seconds: its part of those of the thread that spent most on its phase */
 } hyla_profiled_item;
 int hyla_profile_item(int program, int item, hyla_profiled_item *out);
 

@@ -1,5 +1,6 @@
 /* The driver: takes steps, one program call each, in place. */
 #include "dynamics/dynamics.h"
+#include <stdatomic.h>
 #include <string.h>
 
 int hy_driver_open(hy_driver *d, hyla_problem *p) {
@@ -31,15 +32,16 @@ void hy_driver_close(hy_driver *d) {
 
 /* ---- binding ---- */
 
-int hy_driver_bind_at(hy_driver *d, const hyla_program *program, double t, char **in, int n, const char *state) {
+int hy_driver_bind_at(hy_driver *d, hyla_program *program, double t, char **in, int n, const char *state) {
   const hyla_problem *p = d->problem;
+  hy_program_stays(program, d->hypers);
   if (state) n = hy_layout_bind(&p->state_layout, in, n, state);
   n = hy_layout_bind(&p->hyper_layout, in, n, d->hyper);
   int status = hy_feed_bind(&d->feed, p, program, n, t, d->hyper, in + n);
   return status ? status : n + p->n_stream;
 }
 
-int hy_driver_bind(hy_driver *d, const hyla_program *program, char **in, int n, const char *state) {
+int hy_driver_bind(hy_driver *d, hyla_program *program, char **in, int n, const char *state) {
   return hy_driver_bind_at(d, program, d->t + 1, in, n, state);
 }
 
@@ -54,7 +56,9 @@ void hy_driver_seek(hy_driver *d, double t) {
 /* ---- starting ---- */
 
 static int take_hypers(hy_driver *d, hyla_tensor *const *lambda) {
+  static atomic_uint_least64_t taken;
   const hyla_problem *p = d->problem;
+  d->hypers = atomic_fetch_add(&taken, 1) + 1;
   for (int i = 0; i < p->n_hyper; i++) {
     const hy_variable *h = &p->hyper[i];
     const hyla_shape *want = &p->hyper_layout.shape[i];

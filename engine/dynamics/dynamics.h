@@ -248,6 +248,7 @@ static inline double hy_scalar_value(const hyla_problem *p, const hy_scalar *e) 
 struct hy_driver {
   hyla_problem *problem;
   char *hyper, *state; /* flat, by the problem's layouts */
+  uint64_t hypers;     /* a number that these hyperparameters alone have: hy_program_stays */
   char *slices;        /* room for adjoints of slices */
   char **in, **out;    /* pointers of a program call, room for the largest */
   hy_feed feed;
@@ -284,9 +285,9 @@ void hy_driver_seek(hy_driver *d, double t); /* position alone; the state is the
 int hy_driver_outer(hy_driver *d, double *f);
 /* Appends pointers at in[n]: states, hyperparameters, and the streams that `program` reads, of the step that leads to
  * the driver's t + 1. Returns the new n, or a status. state NULL: the program has none. */
-int hy_driver_bind(hy_driver *d, const hyla_program *program, char **in, int n, const char *state);
+int hy_driver_bind(hy_driver *d, hyla_program *program, char **in, int n, const char *state);
 /* The same, streams of step t (what outer and init programs read: those of the last step). */
-int hy_driver_bind_at(hy_driver *d, const hyla_program *program, double t, char **in, int n, const char *state);
+int hy_driver_bind_at(hy_driver *d, hyla_program *program, double t, char **in, int n, const char *state);
 int hy_layout_bind(const hy_layout *l, char **in, int n, const char *data);
 /* The step from s_t is about to be taken. The adjoint that it is recorded for, with the place of its residuals bound at
  * residual[0..]; NULL: it is not recorded. */

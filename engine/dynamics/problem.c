@@ -124,6 +124,7 @@ static int add_variable(hyla_problem *p, hy_variable **list, int *n, int *capaci
 int hyla_problem_hyper(hyla_problem *p, const char *name, int input, const char *site) {
   int status = check_variable(p, "hyperparameter", name, input, site);
   hy_variable v = {(char *)(uintptr_t)name, site, input, -1};
+  if (!status) p->graph->node[input].steady = true;
   return status ? status : add_variable(p, &p->hyper, &p->n_hyper, &p->hyper_capacity, &p->hyper_layout, &v);
 }
 

@@ -60,6 +60,7 @@ typedef struct hy_node {
   hyla_attr attr;
   const char *site;    /* interned in the graph; NULL where no recipe line made it */
   const char *name;    /* inputs; custom functions */
+  bool steady;         /* inputs: stays for many runs of a program; hy_program_stays */
   hyla_tensor *tensor; /* constants: kept */
   hyla_tensor *folded; /* value of a node that depends on constants alone, once the planner has computed it */
 } hy_node;

@@ -148,14 +148,15 @@ static keep *open_block(hy_block *b, hyla_program *p, int thread) {
   b->base = own->base;
   b->scratch = at + hy_keep_bytes(&p->plan);
   b->base[HY_SCRATCH].at = b->base[HY_CHAIN].at = b->scratch;
+  b->base[HY_NOTHING] = (hy_base){NULL, 0};
   return own;
 }
 
 static void set_bases(const hy_block *b, char *const *in, char *const *out) {
   const hy_plan *p = &b->program->plan;
   hy_base *to = b->base + HY_INPUTS;
-  b->base[HY_NOTHING] = (hy_base){NULL, 0};
   b->base[HY_ARENA] = (hy_base){b->program->source->workspace.arena, 0};
+  b->base[HY_KEPT] = (hy_base){b->program->kept, 0};
   for (int i = 0; i < p->n_in; i++) *to++ = (hy_base){in[i], 0};
   for (int i = 0; i < p->n_out; i++) *to++ = (hy_base){out[i], 0};
 }
@@ -209,7 +210,9 @@ static int run(hyla_program *p, char *const *in, char *const *out, bool watched)
   r->watch = watched;
   atomic_init(&r->status, 0);
   atomic_init(&r->found, false);
-  for (int k = 0; k < p->plan.n_phase && !status; k++) {
+  const bool fresh = hy_program_is_fresh(p);
+  for (int k = fresh ? p->plan.n_steady : 0; k < p->plan.n_phase && !status; k++) {
+    if (!fresh && k == p->plan.n_steady) p->kept_for = p->stays;
     status = run_phase(r, &b, &p->plan.phase[k]);
     if (r->worst < 0 || status) continue;
     const hy_item *it = &p->plan.item[p->plan.order[r->worst]];

@@ -264,6 +264,12 @@ static int place_arena(hy_plan *p, const int *last) {
     for (int i = p->phase[k].first; i < p->phase[k].first + p->phase[k].n && !status; i++) {
       hy_item *it = &p->item[p->order[i]];
       if (it->place != HY_IN_NOWHERE) continue;
+      if (it->steady && last[p->order[i]] >= p->n_steady) {
+        it->place = HY_IN_KEPT;
+        it->offset = p->kept_bytes;
+        p->kept_bytes += hy_aligned(it->bytes);
+        continue;
+      }
       it->place = HY_IN_ARENA;
       status = shelve(&s, hy_aligned(it->bytes), k, last[p->order[i]], &it->offset);
     }
@@ -281,6 +287,7 @@ static hy_access access_to(const hy_plan *p, const hy_item *it) {
     case HY_IN_INPUT: a.base = HY_INPUTS + it->index; break;
     case HY_IN_OUTPUT: a.base = HY_INPUTS + p->n_in + it->index; break;
     case HY_IN_ARENA: a.base = HY_ARENA; break;
+    case HY_IN_KEPT: a.base = HY_KEPT; break;
     case HY_IN_SCRATCH: a.base = HY_SCRATCH; break;
     case HY_IN_CHAIN: a.base = HY_CHAIN; break;
     case HY_IN_FILL: a.offset = (int64_t)(uintptr_t)&it->bits; break;

@@ -29,6 +29,7 @@ typedef enum {
   HY_IN_CONSTANT,
   HY_IN_FILL,
   HY_IN_ARENA,
+  HY_IN_KEPT,    /* from run to run */
   HY_IN_SCRATCH, /* the rows of a block */
   HY_IN_CHAIN,   /* the rows that pass through a chain together */
   HY_IN_OUTPUT
@@ -40,7 +41,15 @@ typedef struct hy_base {
   char *at;
   int64_t row;
 } hy_base;
-enum { HY_SCRATCH, HY_CHAIN, HY_SHARED = 4, HY_NOTHING = HY_SHARED, HY_ARENA, HY_INPUTS }; /* and outputs after them */
+enum {
+  HY_SCRATCH,
+  HY_CHAIN,
+  HY_NOTHING,
+  HY_SHARED = 4,
+  HY_ARENA = HY_SHARED,
+  HY_KEPT,
+  HY_INPUTS
+}; /* and outputs after them */
 
 /* Where the rows of a value lie, as far as the plan can tell. Constants' own addresses count from nothing. */
 typedef struct hy_access {
@@ -105,6 +114,7 @@ struct hy_item {
   size_t room;      /* bytes of scratch the kernel works in, at room_at of a thread's */
   size_t room_at;
   bool shares_room; /* what it wants there was left by an item before it in its phase */
+  bool steady;      /* made from steady inputs alone */
   /* schedule and placement */
   int level, phase;
   int64_t chain_rows; /* of a chain: how many at a time */
@@ -147,8 +157,11 @@ struct hy_plan {
   hy_call *call; /* by order */
   hy_phase *phase;
   int n_phase, phase_capacity;
+  int n_steady;                      /* phases, the first ones, whose items are steady */
   size_t arena_bytes, scratch_bytes; /* of a thread; what a run keeps for it comes first */
+  size_t kept_bytes;                 /* of steady values that others read */
   bool *reads;                       /* [n_in] inputs that something reads */
+  bool *steady;                      /* [n_in] */
   hy_ref *origin;                    /* of each node of graph: the first of the source that became it, or -1 */
   double flops;
 };
@@ -241,6 +254,8 @@ struct hyla_program {
   hyla_graph *source; /* kept: owns folded constants and the workspace */
   hyla_shape *in_shape, *out_shape;
   hy_text text;
+  char *kept;                                        /* steady values; NULL: none, or no run yet */
+  uint64_t stays, kept_for;                          /* what the inputs are, and were when those values were made */
   bool check;                                        /* every block is looked at for values that are not finite */
   const char *name;                                  /* for profiles; a literal, or NULL */
   struct hy_profile_record *profiled[2], *recording; /* profile.c: of runs and of runs again; of the run that is on */
@@ -252,6 +267,15 @@ struct hyla_program {
 int hy_program_new(hyla_graph *g, int n_in, const hy_ref *in, int n_out, const hy_ref *out, const int *donor,
                    hyla_program **p);
 int hy_program_run(hyla_program *p, char *const *in, char *const *out);
+/* Says that the steady inputs of the next run are those of all runs that were told this number: what is made from them
+ * alone is not made again. 0, as at first: they may be any. Writes nothing where that is known: threads read the line. */
+static inline void hy_program_stays(hyla_program *p, uint64_t inputs) {
+  if (p->stays != inputs) p->stays = inputs;
+}
+/* Whether the next run leaves the steady items out. */
+static inline bool hy_program_is_fresh(const hyla_program *p) {
+  return p->stays && p->stays == p->kept_for && !p->check;
+}
 bool hy_program_reads(const hyla_program *p, int input);
 typedef int hy_run(hyla_program *p, char *const *in, char *const *out); /* hy_program_run, or one of the two below */
 /* As hy_program_run; HYLA_ENONFINITE, without words, when a value that it wrote to an output is not finite. */

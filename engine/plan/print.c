@@ -21,7 +21,7 @@ static int show_operand(const hyla_program *p, int i, hy_text *t) {
 }
 
 static int show_item(const hyla_program *p, int i, hy_text *t) {
-  static const char *const place[] = {"", "input", "constant", "number", "arena", "scratch", "chain", "output"};
+  static const char *const place[] = {"", "input", "constant", "number", "arena", "kept", "scratch", "chain", "output"};
   const hy_item *it = &p->plan.item[i];
   const char *site = node_of(p, i)->site;
   int status = hy_text_add(t, "  %%%-3d = %-20s %s in %s", i, it->label, hy_shape_show(&it->shape).s, place[it->place]);

@@ -64,7 +64,7 @@ struct hy_profile_record {
   hy_item_run **run;        /* [n] the kernels themselves */
   slot *slot;
   double graph;
-  int64_t runs, ticks, traced, entered, before;
+  int64_t runs, whole_runs, ticks, traced, entered, before; /* whole: with the steady items */
 };
 
 static _Thread_local profile *current;
@@ -131,6 +131,7 @@ static void weigh(const hy_plan *p, const hy_item *it, hyla_profiled_item *out) 
 }
 
 static int describe(const hyla_program *q, const record *r, int k, hyla_profiled_item *out) {
+  static const int place[] = {[HY_IN_SCRATCH] = 1, [HY_IN_OUTPUT] = 2, [HY_IN_KEPT] = 3};
   const hy_plan *p = &q->plan;
   const hy_item *it = &p->item[r->order[k]];
   const hy_phase *ph = &p->phase[it->phase];
@@ -144,9 +145,8 @@ static int describe(const hyla_program *q, const record *r, int k, hyla_profiled
                               .block = (int32_t)ph->block,
                               .shared = it->shares_room,
                               .origin = p->origin[it->node],
-                              .place = it->place == HY_IN_SCRATCH  ? 1
-                                       : it->place == HY_IN_OUTPUT ? 2
-                                                                   : 0,
+                              .place = place[it->place],
+                              .steady = it->steady,
                               .output = it->place == HY_IN_OUTPUT ? it->index : -1,
                               .rows = (double)ph->extent};
   for (int head = k; head >= ph->first && !out->chain; head--) {
@@ -154,9 +154,7 @@ static int describe(const hyla_program *q, const record *r, int k, hyla_profiled
     if (first->chain > 1 && head + first->chain > k) out->chain = k - head + 1;
   }
   weigh(p, it, out);
-  if (!n->site) return 0;
-  out->site = hy_strdup(n->site);
-  return out->site ? 0 : HYLA_ENOMEM;
+  return !n->site || (out->site = hy_strdup(n->site)) ? 0 : HYLA_ENOMEM;
 }
 
 static void drop_record(record *r) {
@@ -270,6 +268,7 @@ int hy_profile_enter(hyla_program *p) {
   (*r)->tracing = (*r)->traced < f->room / SHARE;
   (*r)->before = atomic_load(&f->n_item);
   (*r)->runs++;
+  if (!hy_program_is_fresh(p)) (*r)->whole_runs++;
   f->runs++;
   swap_kernels(p, *r, true);
   (*r)->entered = ticks();
@@ -459,6 +458,7 @@ int hyla_profile_item(int program, int item, hyla_profiled_item *out) {
   const record *r = current->record[program];
   int64_t spent = 0, all, longest;
   *out = r->item[item];
+  out->runs = (double)(out->steady ? r->whole_runs : r->runs);
   spent_in(r, out->phase, &all, &longest);
   const double threads = longest ? (double)all / (double)longest : 1;
   if (out->width > threads + 0.75) out->width = (int)(threads + 0.75);

@@ -10,6 +10,7 @@ static void release_plan(hy_plan *p) {
   hy_free(p->call);
   hy_free(p->phase);
   hy_free(p->reads);
+  hy_free(p->steady);
   hy_free(p->origin);
   hyla_graph_drop(p->graph);
 }
@@ -21,6 +22,7 @@ void hyla_program_drop(hyla_program *p) {
   hy_free(p->in_shape);
   hy_free(p->out_shape);
   hy_free(p->text.s);
+  hy_free(p->kept);
   hy_free(p);
 }
 
@@ -42,7 +44,11 @@ static int make_plan(hyla_program *p, int n_in, const hy_ref *in, int n_out, con
   hy_ref *map = hy_alloc(((size_t)g->count + 1) * sizeof *map);
   hy_ref *refs = hy_alloc(((size_t)n_in + (size_t)n_out + 1) * sizeof *refs);
   plan->reads = hy_calloc((size_t)n_in + 1, sizeof *plan->reads);
-  if (!mark || !map || !refs || !plan->reads) status = HYLA_ENOMEM;
+  plan->steady = hy_calloc((size_t)n_in + 1, sizeof *plan->steady);
+  if (!mark || !map || !refs || !plan->reads || !plan->steady) status = HYLA_ENOMEM;
+  for (int i = 0; i < n_in && !status; i++) plan->steady[i] = g->node[in[i]].steady;
+  for (int i = 0; i < n_out && donor && !status; i++)
+    if (donor[i] >= 0) plan->steady[donor[i]] = false;
   for (int i = 0; i < n_in && !status; i++) mark[in[i]] = HY_CUT;
   if (!status) hy_graph_reach(g, n_out, out, mark);
   if (!status) status = hy_fold_constants(g, n_out, out, mark);
@@ -97,6 +103,7 @@ int hy_program_reserve(hyla_program *p) {
   if (!p) return 0;
   int threads = hyla_threads(0);
   if (threads < 0) return threads; /* HYLA_THREADS says nothing sensible */
+  if (p->plan.kept_bytes && !p->kept && !(p->kept = hy_alloc(p->plan.kept_bytes))) return HYLA_ENOMEM;
   return hy_workspace_reserve(&p->source->workspace, p->plan.arena_bytes, (size_t)threads * p->plan.scratch_bytes);
 }
 

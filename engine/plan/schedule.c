@@ -14,15 +14,33 @@ hy_chunks hy_chunks_of(int64_t rows) {
   return (hy_chunks){(int)((rows + size - 1) / size), size};
 }
 
-/* Every item as early as what it follows allows. */
-static void set_levels(hy_plan *p, const hy_order *o, const int *by_rank) {
-  for (int i = 0; i < p->n_item; i++) p->item[i].level = 0;
-  for (int k = 0; k < p->n_item; k++)
-    for (int e = o->first[by_rank[k]]; e >= 0; e = o->edge[e].next_from) {
-      hy_item *to = &p->item[o->edge[e].to];
-      int least = p->item[by_rank[k]].level + o->edge[e].barrier;
-      if (to->level < least) to->level = least;
+static const size_t most_kept = 1 << 20; /* bytes of a value that is kept from run to run */
+
+static bool is_steady(const hy_plan *p, const hy_item *it) {
+  if (it->split == HY_LEAF || it->place != HY_IN_NOWHERE || it->bytes > most_kept) return false;
+  for (int j = 0; j < it->n_in; j++) {
+    const hy_item *from = &p->item[it->in[j].item];
+    if (from->place == HY_IN_INPUT ? !p->steady[from->index] : from->split != HY_LEAF && !from->steady) return false;
+  }
+  return true;
+}
+
+/* Every item as early as what it follows allows, and steady ones before all others. The first level of those. */
+static int set_levels(hy_plan *p, const hy_order *o, const int *by_rank) {
+  int first = 0;
+  for (int steady = 1; steady >= 0; steady--)
+    for (int k = 0; k < p->n_item; k++) {
+      hy_item *it = &p->item[by_rank[k]];
+      if (steady) it->steady = is_steady(p, it);
+      if (it->split == HY_LEAF || it->steady != steady) continue;
+      it->level = steady ? 0 : first;
+      for (int e = o->last[by_rank[k]]; e >= 0; e = o->edge[e].next_to) {
+        const int least = p->item[o->edge[e].from].level + o->edge[e].barrier;
+        if (it->level < least) it->level = least;
+      }
+      if (steady && it->level >= first) first = it->level + 1;
     }
+  return first;
 }
 
 /* How late an item may go. */
@@ -42,7 +60,7 @@ static double kept_longer(const hy_plan *p, const hy_order *o, int i, int level)
     int from = o->edge[e].from, until = p->item[from].level;
     for (int k = o->first[from]; k >= 0; k = o->edge[k].next_from)
       if (o->edge[k].to != i && p->item[o->edge[k].to].level > until) until = p->item[o->edge[k].to].level;
-    if (until < level) bytes += (double)p->item[from].bytes;
+    if (until < level && !p->item[from].steady) bytes += (double)p->item[from].bytes;
   }
   return bytes;
 }
@@ -52,7 +70,7 @@ static double kept_longer(const hy_plan *p, const hy_order *o, int i, int level)
 static void delay(hy_plan *p, const hy_order *o, const int *by_rank) {
   for (int k = p->n_item - 1; k >= 0; k--) {
     hy_item *it = &p->item[by_rank[k]];
-    int latest = it->split == HY_ROWS ? latest_level(p, o, by_rank[k]) : -1;
+    int latest = it->split == HY_ROWS && !it->steady ? latest_level(p, o, by_rank[k]) : -1;
     if (latest > it->level && (double)it->bytes > kept_longer(p, o, by_rank[k], latest)) it->level = latest;
   }
 }
@@ -115,11 +133,11 @@ static bool may_wait(const hy_plan *p, const hy_order *o, int level, int64_t ext
 
 /* A group waits, as a whole, for the next level over the same rows where it may, and where rows are short: one phase
  * less, and what it makes for that level stays in its blocks. */
-static void wait_together(hy_plan *p, const hy_order *o) {
+static void wait_together(hy_plan *p, const hy_order *o, int first) {
   int top = 0;
   for (int i = 0; i < p->n_item; i++)
     if (p->item[i].level > top) top = p->item[i].level;
-  for (int level = top - 1; level >= 0; level--)
+  for (int level = top - 1; level >= first; level--)
     for (int i = 0; i < p->n_item; i++) {
       const int64_t extent = p->item[i].extent;
       if (p->item[i].level != level || !leads_group(p, i)) continue;
@@ -226,10 +244,11 @@ int hy_schedule(hy_plan *p, const hy_ref *out) {
   if (!status && !(by_rank = hy_alloc((size_t)(p->n_item + 1) * sizeof *by_rank))) status = HYLA_ENOMEM;
   if (!status) {
     for (int i = 0; i < p->n_item; i++) by_rank[o.rank[i]] = i;
-    set_levels(p, &o, by_rank);
+    const int first = set_levels(p, &o, by_rank);
     delay(p, &o, by_rank);
-    wait_together(p, &o);
+    wait_together(p, &o, first);
     status = order_phases(p, by_rank);
+    while (p->n_steady < p->n_phase && p->phase[p->n_steady].level < first) p->n_steady++;
   }
   hy_free(by_rank);
   hy_free(from);

@@ -22,7 +22,7 @@ local function dims(shape)
   return list
 end
 
-local places = { [0] = "arena", [1] = "block", [2] = "result" }
+local places = { [0] = "arena", [1] = "block", [2] = "result", [3] = "kept" }
 
 local function item_of(program, index)
   local c = ffi.new "hyla_profiled_item"
@@ -31,7 +31,7 @@ local function item_of(program, index)
     op = text(c.op), label = text(c.label), site = text(c.site), shape = dims(c.shape), phase = c.phase + 1,
     chain = c.chain, units = c.units, width = c.width, block = c.block, shared = c.shared == 1, rows = c.rows,
     origin = c.origin, place = places[c.place], output = c.output, density = c.density, flops = c.flops,
-    bytes = c.bytes, calls = c.calls, busy = c.seconds, seconds = c.wall,
+    bytes = c.bytes, runs = c.runs, steady = c.steady == 1, calls = c.calls, busy = c.seconds, seconds = c.wall,
   }
 end
 
@@ -56,7 +56,7 @@ local function mark_remade(programs)
   end
   for _, program in ipairs(programs) do
     local primal = program.name:match "^step.*%.vjp$" and made[program.graph] or {}
-    for _, item in ipairs(program.items) do item.remade = primal[item.origin] or false end
+    for _, item in ipairs(program.items) do item.remade = not item.steady and primal[item.origin] or false end
   end
 end
 
@@ -73,8 +73,9 @@ end
 --- What has been collected so far.
 -- @treturn table { seconds, methods, inside, calls, measuring, dropped, threads, events; programs = { { name, again,
 --   runs, seconds, items = { { op, label, site, shape, phase, chain, units, width, block, shared, rows, place, output,
---   density, flops and bytes of one run, calls, busy = seconds over all threads, seconds = wall time, remade = whether
---   it is a value of the step, made again } } } } }; hyla.h says more
+--   density, flops and bytes of one run, runs that it was part of, steady = whether it is made from hyperparameters
+--   alone and only when they have changed, calls, busy = seconds over all threads, seconds = wall time, remade =
+--   whether it is a value of the step, made again } } } } }; hyla.h says more
 function profile.collected()
   local c = ffi.new "hyla_profile_sums"
   check(C.hyla_profile_total(c))
@@ -126,14 +127,14 @@ end
 -- ---- rows of a table ----
 
 -- The least time that a machine of these peaks takes for an item's runs.
-local function least(item, runs, roof)
-  return runs * math.max(item.flops / roof.flops, item.bytes / roof.bandwidth)
+local function least(item, roof)
+  return item.runs * math.max(item.flops / roof.flops, item.bytes / roof.bandwidth)
 end
 
-local function add(row, item, runs, roof)
+local function add(row, item, roof)
   row.seconds, row.busy, row.calls = row.seconds + item.seconds, row.busy + item.busy, row.calls + item.calls
-  row.flops, row.bytes = row.flops + runs * item.flops, row.bytes + runs * item.bytes
-  row.least = row.least + least(item, runs, roof)
+  row.flops, row.bytes = row.flops + item.runs * item.flops, row.bytes + item.runs * item.bytes
+  row.least = row.least + least(item, roof)
   row.items = row.items + 1
 end
 
@@ -161,7 +162,7 @@ function profile.rows(collected, roof)
         rows[#rows + 1] = by_key[key]
         by_key[key].order = #rows
       end
-      add(by_key[key], item, program.runs, roof)
+      add(by_key[key], item, roof)
     end
   end
   for _, row in ipairs(rows) do

@@ -177,21 +177,25 @@ describe("a profile's table", function()
     local item = {
       op = "matmul", label = "a label of an operation that is longer than its column", site = "here.lua:3",
       shape = { 2 }, phase = 1, chain = 0, units = 1, width = 1, block = 2, rows = 2, origin = 1, output = -1,
-      density = 1, flops = 1e4, bytes = 1e6, calls = 1, busy = 1e-3, seconds = 1e-3, remade = true, shared = false,
+      density = 1, flops = 1e4, bytes = 1e6, runs = 2, calls = 1, busy = 1e-3, seconds = 1e-3, remade = true,
+      shared = false,
     }
+    local once = setmetatable({ label = "exp", site = "here.lua:4", steady = true, runs = 1, seconds = 0, busy = 0 },
+      { __index = item })
     local told = {
       name = "p", method = "reverse", steps = 1, dtype = "float32", runs = 2, seconds = 2e-3, top = 5, forward = 1,
       again = 0, adjoint = 1, residuals = {}, roof = { flops = 1e9, bandwidth = 1e6 },
       parts = { items = 1e-3, waiting = 5e-4, between = 4e-4, rest = 1e-4 }, cost = setmetatable({}, {
         __tostring = function() return "1 steps forward; 8 bytes stored" end }),
       collected = { threads = 1, calls = 1, measuring = 1e-6, programs = {
-        { name = "step.vjp", again = true, runs = 2, seconds = 1.5e-3, graph = 1, items = { item } } } },
+        { name = "step.vjp", again = true, runs = 2, seconds = 1.5e-3, graph = 1, items = { item, once, once } } } },
     }
     local lines = show.text(told, 80)
     for line in lines:gmatch "[^\n]+" do assert.is_true(#line <= 80, line) end
     assert.truthy(lines:find("1 ms 50.0   0.020 2.00 cache  matmul: a label", 1, true))
     assert.truthy(lines:find("step.vjp again", 1, true))
     assert.truthy(lines:find("2 hypergradients", 1, true))
+    assert.truthy(lines:find("once:  made from hyperparameters alone: exp :4\n", 1, true), lines)
     assert.truthy(show.text(told, 120):find("1.907 MiB", 1, true))
   end)
 end)

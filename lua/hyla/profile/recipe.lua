@@ -78,8 +78,9 @@ local function object_of(told)
       items[k] = {
         op = item.op, label = item.label, line = item.site, shape = json.list(item.shape), phase = item.phase,
         chain = item.chain, threads = item.width, rows = item.rows, block = item.block, place = item.place,
-        density = item.density, shared = item.shared, remade = item.remade, residual = item.residual,
-        seconds = item.seconds, flops = item.flops, bytes = item.bytes,
+        density = item.density, shared = item.shared, remade = item.remade, steady = item.steady,
+        residual = item.residual,
+        seconds = item.seconds, flops = item.flops, bytes = item.bytes, runs = item.runs,
       }
     end
     planned[i] = { name = program.name, again = program.again, runs = program.runs, seconds = program.seconds,

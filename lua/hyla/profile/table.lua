@@ -177,6 +177,20 @@ local function sums_of(told)
   return lines
 end
 
+-- What is made from hyperparameters alone, each operation and line once.
+local function steady_words(told)
+  local words, seen = {}, {}
+  for _, program in ipairs(told.collected.programs) do
+    for _, item in ipairs(program.items) do
+      local line = line_of(item.site, told.file)
+      local word = line == "" and item.label or item.label .. " " .. line
+      if item.steady and not seen[word] then words[#words + 1] = word end
+      seen[word] = seen[word] or item.steady
+    end
+  end
+  return words
+end
+
 local function steps_of(told, columns)
   local words = { number.count(told.forward, "step") .. " forward" }
   words[#words + 1] = ("%s again between checkpoints"):format(number.count(told.again, "step"))
@@ -187,6 +201,11 @@ local function steps_of(told, columns)
     words[#words + 1] = ("of each step %s %s"):format(each.label, line_of(each.site, told.file))
   end
   append(out, wrapped("kept:  ", words, columns))
+  words = steady_words(told)
+  if #words > 0 then
+    words[1] = "made from hyperparameters alone: " .. words[1]
+    append(out, wrapped("once:  ", words, columns))
+  end
   out[#out + 1] = ("reading the clock %s times took about %s of all threads' time"):format(
     number.count(told.collected.calls, "time"):match "^%S+", number.time(told.collected.measuring))
   return out
