@@ -5,7 +5,6 @@
 
 typedef struct runner {
   hyla_program *program;
-  const hy_phase *phase;
   atomic_int status; /* the first failure of any thread */
   atomic_int unit;   /* where */
   int worst;         /* checking: the first item of the phase with a value that is not finite */
@@ -28,7 +27,7 @@ static void watch(runner *r, const hy_item *it, const hy_block *b, int64_t lo, i
 /* Checking: the first item of the phase that has a value which is not finite. */
 static void look_at(runner *r, int k, const hy_block *b) {
   const hy_item *it = &r->program->plan.item[r->program->plan.order[k]];
-  bool rows = r->phase->split == HY_ROWS;
+  bool rows = b->phase->split == HY_ROWS;
   if ((rows || b->hi == it->extent) && !is_finite(it, b, rows ? b->lo : 0, rows ? b->hi : it->rows) &&
       (r->worst < 0 || k < r->worst)) {
     r->worst = k;
@@ -79,7 +78,7 @@ static int run_item(runner *r, int k, const hy_block *b) {
   int status = it->split == HY_PARTS ? run_by_chunks(it, b) : it->run(it, b);
   if (status) return status;
   if (r->program->check) look_at(r, k, b);
-  else if (r->phase->split == HY_ROWS) watch(r, it, b, b->lo, b->hi);
+  else if (b->phase->split == HY_ROWS) watch(r, it, b, b->lo, b->hi);
   return 0;
 }
 
@@ -102,7 +101,7 @@ static int run_chain(runner *r, int first, const hy_block *block) {
 
 static int run_items(runner *r, const hy_block *b) {
   const hy_plan *p = &r->program->plan;
-  for (int k = r->phase->first, end = k + r->phase->n; k < end;) {
+  for (int k = b->phase->first, end = k + b->phase->n; k < end;) {
     const hy_call *c = &p->call[k];
     int n = 1, status = 0;
     if (c->chain > 1 && c->chain_rows < b->hi - b->lo) {
@@ -117,7 +116,7 @@ static int run_items(runner *r, const hy_block *b) {
 }
 
 static int run_unit(runner *r, hy_block *b, int unit) {
-  const hy_phase *ph = r->phase;
+  const hy_phase *ph = b->phase;
   int64_t lo = unit * ph->unit, hi = lo + ph->unit < ph->extent ? lo + ph->unit : ph->extent;
   for (b->lo = lo; b->lo < hi; b->lo = b->hi) {
     b->hi = b->lo + ph->block < hi ? b->lo + ph->block : hi;
@@ -128,8 +127,9 @@ static int run_unit(runner *r, hy_block *b, int unit) {
   return 0;
 }
 
-/* What a run keeps for a thread, where its scratch begins. The caller's has the runner, too, which the others look at:
- * where that is, the bases are, so that one trip from cache to cache brings all. HY_SCRATCH and HY_CHAIN, which a thread
+/* What a run keeps for a thread, where its scratch begins. The caller's has the runner, too, which the others look at,
+ * and where that is, the bases. A line that the caller writes must come from its cache once more, and each costs a short
+ * phase a trip: so a run writes there only what is not as an earlier one left it. HY_SCRATCH and HY_CHAIN, which a thread
  * writes while it works, have a line to themselves. */
 typedef struct keep {
   runner runner __attribute__((aligned(64)));
@@ -141,34 +141,53 @@ static int bases(const hy_plan *p) { return HY_INPUTS + p->n_in + p->n_out; }
 
 size_t hy_keep_bytes(const hy_plan *p) { return sizeof(keep) + hy_aligned((size_t)bases(p) * sizeof(hy_base)); }
 
+static keep *keep_of(const hyla_program *p, int thread) {
+  return (keep *)(void *)(p->source->workspace.scratch + (size_t)thread * p->plan.scratch_bytes);
+}
+
 static keep *open_block(hy_block *b, hyla_program *p, int thread) {
-  char *at = p->source->workspace.scratch + (size_t)thread * p->plan.scratch_bytes;
-  keep *own = (keep *)(void *)at;
+  keep *own = keep_of(p, thread);
   b->program = p;
   b->base = own->base;
-  b->scratch = at + hy_keep_bytes(&p->plan);
+  b->scratch = (char *)own + hy_keep_bytes(&p->plan);
   b->base[HY_SCRATCH].at = b->base[HY_CHAIN].at = b->scratch;
   b->base[HY_NOTHING] = (hy_base){NULL, 0};
   return own;
 }
 
+static void set_base(hy_base *to, char *at) {
+  if (to->at != at || to->row) *to = (hy_base){at, 0};
+}
+
 static void set_bases(const hy_block *b, char *const *in, char *const *out) {
   const hy_plan *p = &b->program->plan;
   hy_base *to = b->base + HY_INPUTS;
-  b->base[HY_ARENA] = (hy_base){b->program->source->workspace.arena, 0};
-  b->base[HY_KEPT] = (hy_base){b->program->kept, 0};
-  for (int i = 0; i < p->n_in; i++) *to++ = (hy_base){in[i], 0};
-  for (int i = 0; i < p->n_out; i++) *to++ = (hy_base){out[i], 0};
+  set_base(b->base + HY_ARENA, b->program->source->workspace.arena);
+  set_base(b->base + HY_KEPT, b->program->kept);
+  for (int i = 0; i < p->n_in; i++) set_base(to++, in[i]);
+  for (int i = 0; i < p->n_out; i++) set_base(to++, out[i]);
+}
+
+static void set_runner(runner *r, hyla_program *p, bool watched) {
+  runner begun;
+  memset(&begun, 0, sizeof begun);
+  begun.program = p;
+  begun.worst = -1;
+  begun.direct = !p->check && !p->recording;
+  begun.watch = watched;
+  if (memcmp(r, &begun, sizeof begun)) memcpy(r, &begun, sizeof begun);
 }
 
 static void work(void *context, int unit, int thread) {
-  runner *r = context;
+  const hy_phase *ph = context;
+  keep *callers = keep_of(ph->program, 0);
+  runner *r = &callers->runner;
   if (atomic_load_explicit(&r->status, memory_order_relaxed)) return;
-  hy_block b;
-  open_block(&b, r->program, thread);
-  const hy_base *from = ((keep *)(void *)r)->base;
+  hy_block b = {.phase = ph};
+  open_block(&b, ph->program, thread);
   if (thread)
-    memcpy(b.base + HY_SHARED, from + HY_SHARED, (size_t)(bases(&r->program->plan) - HY_SHARED) * sizeof *from);
+    memcpy(b.base + HY_SHARED, callers->base + HY_SHARED,
+           (size_t)(bases(&ph->program->plan) - HY_SHARED) * sizeof *b.base);
   int status = run_unit(r, &b, unit), none = 0;
   if (status && atomic_compare_exchange_strong(&r->status, &none, status)) atomic_store(&r->unit, unit);
 }
@@ -179,7 +198,7 @@ static int run_units(runner *r, hy_block *b, const hy_phase *ph) {
     for (int u = 0; u < ph->units && !status; u++) status = run_unit(r, b, u);
     return status;
   }
-  hy_parallel(ph->units, ph->grain, ph->ns, work, r);
+  hy_parallel(ph->units, ph->grain, ph->ns, work, (void *)(uintptr_t)ph);
   int status = atomic_load(&r->status);
   if (!status) return 0;
   /* The words are on the thread that failed: say them again on this one. */
@@ -189,7 +208,7 @@ static int run_units(runner *r, hy_block *b, const hy_phase *ph) {
 
 static int run_phase(runner *r, hy_block *b, const hy_phase *ph) {
   const hy_plan *p = &r->program->plan;
-  r->phase = ph;
+  b->phase = ph;
   int status = run_units(r, b, ph);
   if (status || ph->split == HY_ROWS) return status;
   for (int k = ph->first; k < ph->first + ph->n; k++) /* not made row by row: looked at when whole */
@@ -200,16 +219,10 @@ static int run_phase(runner *r, hy_block *b, const hy_phase *ph) {
 static int run(hyla_program *p, char *const *in, char *const *out, bool watched) {
   int status = hy_program_reserve(p);
   if (status) return status;
-  hy_block b;
+  hy_block b = {0};
   runner *r = &open_block(&b, p, 0)->runner;
   set_bases(&b, in, out);
-  r->program = p;
-  r->worst = -1;
-  r->before = false;
-  r->direct = !p->check && !p->recording;
-  r->watch = watched;
-  atomic_init(&r->status, 0);
-  atomic_init(&r->found, false);
+  set_runner(r, p, watched);
   const bool fresh = hy_program_is_fresh(p);
   for (int k = fresh ? p->plan.n_steady : 0; k < p->plan.n_phase && !status; k++) {
     if (!fresh && k == p->plan.n_steady) p->kept_for = p->stays;

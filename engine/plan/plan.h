@@ -60,6 +60,7 @@ typedef struct hy_access {
 /* One thread's part of a run: the rows of the block it works on. */
 typedef struct hy_block {
   struct hyla_program *program;
+  const struct hy_phase *phase;
   hy_base *base;
   char *scratch;
   int64_t lo, hi;   /* rows to work on; tiles and whole items: units */
@@ -134,7 +135,8 @@ typedef struct hy_call {
 } hy_call;
 
 typedef struct hy_phase {
-  int first, n; /* items, in plan->order */
+  struct hyla_program *program; /* that it is part of */
+  int first, n;                 /* items, in plan->order */
   int level;
   hy_split split; /* HY_ROWS for phases of rows and parts */
   int64_t extent;

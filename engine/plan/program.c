@@ -82,6 +82,7 @@ int hy_program_new(hyla_graph *g, int n_in, const hy_ref *in, int n_out, const h
   for (int i = 0; i < n_in && !status; i++) p->in_shape[i] = g->node[in[i]].shape;
   for (int i = 0; i < n_out && !status; i++) p->out_shape[i] = g->node[out[i]].shape;
   if (!status) status = make_plan(p, n_in, in, n_out, out, donor);
+  for (int k = 0; k < p->plan.n_phase; k++) p->plan.phase[k].program = p;
   if (status) hyla_program_drop(p);
   else *result = p;
   return status;
