@@ -12,7 +12,7 @@ local lib = dofile(here .. "lib.lua")
 local C = require("hyla.ffi").C
 local method = require "hyla.method"
 
-local SPANS = 7                                        -- of as many steps as the longest training has, at each T
+local SPANS = 21                                       -- of as many steps as the longest training has, at each T
 local SECONDS = 0.25                                   -- that the repeats of a short measurement should take
 
 local function workload(name) return dofile(here .. name .. ".lua") end

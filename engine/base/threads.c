@@ -5,13 +5,15 @@
  * go from one processor to another, so each thread has three, and two of them travel, once a loop: `call`, where the
  * caller writes the loop's fields and, last, its number; and `done`, where the thread writes how many grains it ran.
  * The third, `left`, is one atomic word: a loop's number (high half) and what is left of the thread's range in it, first
- * and end. Its owner takes grains from the front; who has none left takes from the end of others' ranges, but only when
- * these do not get to them for a while. Who takes the first grain of a range also puts the range there.
+ * and end. The caller begins with a grain that is in no range: the first locked instruction waits until what it wrote for
+ * the others has left its processor. The owner of a range takes grains from the front; who has none left takes from the
+ * end of others' ranges, but only when these do not get to them for a while. Who takes the first grain of a range also
+ * puts the range there.
  *
- * The word of a thread that a loop calls is of an earlier loop, or has grains left, exactly while some of its range is
- * not taken. So a compare-and-swap that takes a grain succeeds only while the loop is open, hence its caller waiting,
- * hence the fields that were read before are that loop's. A thread that comes late fails on its own range, and leaves
- * others' alone: it takes nothing. The caller leaves when the grains that all ran are all there are.
+ * The word of a thread that a loop calls, and has a range for, is of an earlier loop, or has grains left, exactly while
+ * some of the range is not taken. So a compare-and-swap that takes a grain succeeds only while the loop is open, hence
+ * its caller waiting, hence the fields that were read before are that loop's. A thread that comes late fails on its own
+ * range, and leaves others' alone: it takes nothing. The caller leaves when the grains that all ran are all there are.
  *
  * Idle workers first spin, then yield, then sleep, saying so in `asleep`. A caller that misses it, because the worker
  * is about to, takes that worker's grains after the same while as anybody's, and wakes it with the next loop. */
@@ -94,9 +96,14 @@ typedef struct loop {
   int units, grain, grains, threads; /* threads: those it calls, the caller among them; each has at least one grain */
 } loop;
 
+/* The caller's first grain is in nobody's range. */
 static uint64_t share(const loop *l, int thread) {
   const unsigned grains = (unsigned)l->grains, threads = (unsigned)l->threads, i = (unsigned)thread;
-  return range(l->number, grains * i / threads, grains * (i + 1) / threads);
+  return range(l->number, i ? grains * i / threads : 1, grains * (i + 1) / threads);
+}
+
+static void run_grain(const loop *l, int grain, int thread) {
+  for (int u = grain * l->grain, end = u + l->grain; u < end && u < l->units; u++) l->work(l->context, u, thread);
 }
 
 /* Takes grains of thread `owner` until none is left; how many. */
@@ -110,7 +117,7 @@ static int take_from(int owner, int thread, const loop *l) {
     int grain = owner == thread ? first_of(now) : end_of(now) - 1;
     uint64_t then = owner == thread ? now + (1 << 16) : now - 1;
     if (!atomic_compare_exchange_weak(left, &w, then)) continue;
-    for (int u = grain * l->grain, end = u + l->grain; u < end && u < l->units; u++) l->work(l->context, u, thread);
+    run_grain(l, grain, thread);
     taken++;
     w = then;
   }
@@ -302,11 +309,12 @@ static int run_together(int units, int grain, hy_work *work, void *context, int6
   if (grain < least) grain = least;
   loop l = {++loops, work, context, units, grain, (units + grain - 1) / grain, workers + 1};
   if (l.threads > l.grains) l.threads = l.grains;
-  for (int i = l.threads; i <= workers && !(l.number & FRESH); i++)
-    atomic_store(&slots[i].left.word, range(l.number, 0, 0));
+  for (int i = 0; i <= workers && !(l.number & FRESH); i++)
+    atomic_store(&slots[i].left.word, range(l.number - 1, 0, 0));
   for (int i = 1; i < l.threads; i++) call(i, &l);
   inside = true;
-  int own = wait_for_workers(&l, take_from(0, 0, &l), patience);
+  run_grain(&l, 0, 0);
+  int own = wait_for_workers(&l, 1 + take_from(0, 0, &l), patience);
   inside = false;
   return own;
 }

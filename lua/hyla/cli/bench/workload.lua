@@ -44,12 +44,17 @@ end
 -- @treturn table see bench/lib.lua
 function workload.load(name) return dofile(("%s/bench/%s.lua"):format(tree.root, name)) end
 
+-- What every workload counts.
+local counts = { "threads", "steps", "iterations" }
+
 -- A workload with a session can write what a peer needs.
 local function declared(one)
-  local options = {}
+  local options, bounds = {}, {}
   for key, value in pairs(one.options) do options[key] = value end
   if one.open then options.export = "" end
-  return assert(settings().declare(options, nil, one.bounds))
+  for _, key in ipairs(counts) do bounds[key] = options[key] and { 1, integer = true } end
+  for key, value in pairs(one.bounds or {}) do bounds[key] = value end
+  return assert(settings().declare(options, nil, bounds))
 end
 
 --- The options of a run: the workload's defaults and the words key=value; or nil and what is wrong with them.
