@@ -250,11 +250,15 @@ static void start_workers(int count) {
   attempted = count;
 }
 
+/* From the front and from the end in turns: the units that one loop did last, the next, over the same rows, meets first,
+ * while they are near. */
 static void run_here(int units, hy_work *work, void *context) {
+  static _Thread_local bool backwards;
   bool outer = inside;
   inside = true;
-  for (int unit = 0; unit < units; unit++) work(context, unit, this_thread);
+  for (int i = 0; i < units; i++) work(context, backwards ? units - 1 - i : i, this_thread);
   inside = outer;
+  backwards = !backwards;
 }
 
 static void call(int thread, const loop *l) {
