@@ -10,12 +10,13 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { LINE = 64, HUGE_PAGE = 2 << 20, MAPPED = 2 * HUGE_PAGE };
+enum { LINE = 64, HUGE_PAGE = 2 << 20, MAPPED = 2 * HUGE_PAGE, SMALL = 1024 };
 #define LARGEST ((size_t)1 << 48) /* more than a process can address */
 
 typedef struct header {
   size_t size;  /* what the caller asked for */
   size_t taken; /* what it costs: header and padding too; this is what is accounted */
+  void *start;  /* of what malloc gave */
 } header;
 _Static_assert(sizeof(header) <= LINE, "the header must leave blocks aligned");
 
@@ -65,8 +66,7 @@ static void *out_of_memory(double size) {
 
 /* Large blocks are pages of their own, which go back to the system when they are freed: malloc would keep some tens of MiB
  * of them. They ask for large pages: a pass over them then seldom waits for the page tables. */
-static char *taken_from_system(size_t taken) {
-  if (taken < MAPPED) return aligned_alloc(LINE, taken);
+static char *pages_of_system(size_t taken) {
   char *block = mmap(NULL, taken, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (block == MAP_FAILED) return NULL;
 #ifdef MADV_HUGEPAGE
@@ -76,24 +76,34 @@ static char *taken_from_system(size_t taken) {
   return block;
 }
 
+/* The header of a new block. malloc keeps small blocks that were freed at hand, but only those it need not align. */
+static header *taken_from_system(size_t taken, bool small) {
+  char *start = small ? malloc(taken) : taken < MAPPED ? aligned_alloc(LINE, taken) : pages_of_system(taken);
+  if (!start) return NULL;
+  header *h = (header *)(void *)(start + (LINE - (uintptr_t)start % LINE) % LINE);
+  h->start = start;
+  return h;
+}
+
 static void give_back(header *h) {
-  if (h->taken < MAPPED) free(h);
+  if (h->taken < MAPPED) free(h->start);
   else (void)munmap(h, h->taken); /* fails for what is no block of ours alone */
 }
 
 void *hy_alloc(size_t size) {
   if (size > LARGEST || told_to_fail()) return out_of_memory((double)size);
   size_t taken = LINE + (size + LINE - 1) / LINE * LINE;
+  const bool small = taken < SMALL;
+  if (small) taken += LINE; /* to begin at a line */
   if (!account(taken)) return NULL;
-  char *block = taken_from_system(taken);
-  if (!block) {
+  header *h = taken_from_system(taken, small);
+  if (!h) {
     atomic_fetch_sub(&current, taken);
     return out_of_memory((double)size);
   }
-  header *h = (header *)block;
   h->size = size;
   h->taken = taken;
-  return block + LINE;
+  return (char *)h + LINE;
 }
 
 void *hy_calloc(size_t count, size_t size) {
@@ -133,10 +143,16 @@ void hyla_memory_limit(double bytes) {
   atomic_store(&limit, allowed);
 }
 
-/* Three quarters of the machine's memory: a system that promises more than it has ends the process that believes it. */
+/* Three quarters of the machine's memory: a system that promises more than it has ends the process that believes it.
+ * Asked once. */
 static double machine_share(void) {
+  static _Atomic double share;
+  double known = atomic_load_explicit(&share, memory_order_relaxed);
+  if (known > 0) return known;
   double pages = (double)sysconf(_SC_PHYS_PAGES), page = (double)sysconf(_SC_PAGESIZE);
-  return pages > 0 && page > 0 ? pages * page * 3 / 4 : INFINITY;
+  known = pages > 0 && page > 0 ? pages * page * 3 / 4 : INFINITY;
+  atomic_store_explicit(&share, known, memory_order_relaxed);
+  return known;
 }
 
 double hy_memory_allowed(double budget, double own) {
