@@ -8,12 +8,11 @@ enum {
   COLUMNS = HY_BYTES == 64 ? 10 : 6,    /* of a tile, at most */
   REGISTERS = HY_BYTES == 64 ? 20 : 12, /* that hold its sums, at most */
   VECTORS = 8,
-  STRIPE = HY_FEW * 3,               /* vectors of a stripe's buffer, at most */
-  NEAR = 1024 * 1024,                /* bytes of x that stay in a near cache while all stripes pass over them */
-  FEWEST = 64,                       /* rows that such a block has at least: acc goes in and out once for each */
-  FEW_ROWS = 64,                     /* that a column meets, at most, to be taken a few at a time */
-  WEIGHTS = HY_BYTES == 64 ? 20 : 8, /* so many, each with its weight in a register */
-  WIDE = HY_BYTES == 64 ? 8 : 4      /* registers of sums beside them */
+  STRIPE = HY_FEW * 3,            /* vectors of a stripe's buffer, at most */
+  NEAR = 1024 * 1024,             /* bytes of x that stay in a near cache while all stripes pass over them */
+  FEWEST = 64,                    /* rows that such a block has at least: acc goes in and out once for each */
+  FEW_ROWS = 64,                  /* that a column meets, at most, to be one of its own */
+  WIDE = HY_BYTES == 64 ? 24 : 12 /* registers of a column's sums */
 };
 
 /* What the tiles of a stripe share: n rows of x, read `last` lanes wide in the last vector; those of g; how far ahead
@@ -81,37 +80,44 @@ HY_INLINE void exchange(bool in, int V, const stripe *s, vec *sums, elem *acc) {
   }
 }
 
-/* V registers of a column of sums, from R rows of x. */
-HY_INLINE void column_tile(int R, int V, elem *acc, const elem *x, int64_t ldx, const vec *weight, bool first) {
+/* V registers of a column: its sums stay in registers while all rows pass. `last`: lanes of the last one. */
+HY_INLINE void column_tile(int V, int64_t n, int64_t last, elem *acc, const elem *x, int64_t ldx, const elem *g,
+                           int64_t ldg, bool first) {
   vec sum[WIDE];
-  HY_UNROLL for (int v = 0; v < V; v++) sum[v] = first ? (vec){0} : load(acc + v * HY_W);
-  HY_UNROLL for (int i = 0; i < R; i++) HY_UNROLL for (int v = 0; v < V; v++)
-      sum[v] = madd(load(x + i * ldx + v * HY_W), weight[i], sum[v]);
-  HY_UNROLL for (int v = 0; v < V; v++) store(acc + v * HY_W, sum[v]);
+  elem *end = acc + (V - 1) * HY_W;
+  HY_UNROLL for (int v = 0; v < V - 1; v++) sum[v] = first ? (vec){0} : load(acc + v * HY_W);
+  sum[V - 1] = first ? (vec){0} : load_part(end, last);
+  for (; n > 0; n--, x += ldx, g += ldg) {
+    const vec weight = splat(*g);
+    HY_UNROLL for (int v = 0; v < V - 1; v++) sum[v] = madd(load(x + v * HY_W), weight, sum[v]);
+    const vec row = last == HY_W ? load(x + (V - 1) * HY_W) : load_part(x + (V - 1) * HY_W, last);
+    sum[V - 1] = madd(row, weight, sum[V - 1]);
+  }
+  HY_UNROLL for (int v = 0; v < V - 1; v++) store(acc + v * HY_W, sum[v]);
+  if (last == HY_W) store(end, sum[V - 1]);
+  else store_part(end, sum[V - 1], last);
 }
 
-/* R rows, whose weights stay in registers while k passes. */
-HY_INLINE void column_of(int R, int64_t k, elem *acc, const elem *x, int64_t ldx, const elem *g, int64_t ldg,
-                         bool first) {
-  vec weight[WEIGHTS];
-  HY_UNROLL for (int i = 0; i < R; i++) weight[i] = splat(g[i * ldg]);
-  int64_t j = 0;
-  for (; j + WIDE * HY_W <= k; j += WIDE * HY_W) column_tile(R, WIDE, acc + j, x + j, ldx, weight, first);
-  for (; j + HY_W <= k; j += HY_W) column_tile(R, 1, acc + j, x + j, ldx, weight, first);
-  if (j == k) return;
-  vec sum = first ? (vec){0} : load_part(acc + j, k - j);
-  HY_UNROLL for (int i = 0; i < R; i++) sum = madd(load_part(x + i * ldx + j, k - j), weight[i], sum);
-  store_part(acc + j, sum, k - j);
-}
-
-/* Few rows and one column: what is loaded is then x and little else. */
+/* One column, of any number of rows. */
 static void column(int64_t n, int64_t k, elem *acc, const elem *x, int64_t ldx, const elem *g, int64_t ldg,
                    bool first) {
-  int64_t i = 0;
-  for (; i + WEIGHTS <= n; i += WEIGHTS)
-    column_of(WEIGHTS, k, acc, x + i * ldx, ldx, g + i * ldg, ldg, first && i == 0);
-  for (; i + 4 <= n; i += 4) column_of(4, k, acc, x + i * ldx, ldx, g + i * ldg, ldg, first && i == 0);
-  for (; i < n; i++) column_of(1, k, acc, x + i * ldx, ldx, g + i * ldg, ldg, first && i == 0);
+  const int64_t vectors = (k + HY_W - 1) / HY_W, tiles = (vectors + WIDE - 1) / WIDE;
+  for (int64_t t = 0; t < tiles; t++) {
+    const int64_t v = t * vectors / tiles, V = (t + 1) * vectors / tiles - v;
+    const int64_t last = t + 1 < tiles ? HY_W : k - (vectors - 1) * HY_W;
+    elem *to = acc + v * HY_W;
+    const elem *from = x + v * HY_W;
+    // clang-format off
+#define TILE(v) case (v): column_tile(v, n, last, to, from, ldx, g, ldg, first); break;
+    switch (V) {
+      TILE(1) TILE(2) TILE(3) TILE(4) TILE(5) TILE(6) TILE(7) TILE(8) TILE(9) TILE(10) TILE(11) TILE(12)
+#if HY_BYTES == 64
+      TILE(13) TILE(14) TILE(15) TILE(16) TILE(17) TILE(18) TILE(19) TILE(20) TILE(21) TILE(22) TILE(23) TILE(24)
+#endif
+    }
+    // clang-format on
+#undef TILE
+  }
 }
 
 /* All of acc, for rows that stay near. turned: acc is partial sums. */

@@ -4,11 +4,10 @@
 #include "kernels/transpose.h"
 
 enum {
-  NEAR = 256 * 1024,             /* bytes of x that stay in the second-level cache while all columns pass over them */
-  AHEAD = 16,                    /* rows from a tile to what is fetched for a later one */
-  COLUMNS = 5,                   /* of a tile, at most */
-  HALF = 8,                      /* of the rows that meet one column: their sums are in registers together */
-  STEPS = HY_BYTES == 64 ? 4 : 2 /* registers of that column, for all of them */
+  NEAR = 256 * 1024,              /* bytes of x that stay in the second-level cache while all columns pass over them */
+  AHEAD = 16,                     /* rows from a tile to what is fetched for a later one */
+  COLUMNS = 5,                    /* of a tile, at most */
+  TALL = HY_BYTES == 64 ? 24 : 12 /* rows that meet one column together, at most */
 };
 
 /* y[i] = the sum of the lanes of sums[i], a register of them at a time. */
@@ -58,15 +57,15 @@ HY_INLINE void strip(bool fetch, int R, int C, int64_t n, int64_t k, elem *y, in
   for (; i < n; i++) tile(fetch, 1, C, k, y + i * ldy, ldy, x + i * ldx, ldx, wt);
 }
 
-/* The sums over R rows of one column, a register each. */
-HY_INLINE void column_sums(int R, int64_t k, vec *sums, const elem *x, int64_t ldx, const elem *wt) {
-  vec acc[HALF];
-  HY_UNROLL for (int r = 0; r < R; r++) acc[r] = (vec){0};
+/* R rows of y, which has one column: their sums stay in registers while k passes. */
+HY_INLINE void column_tile(int R, int64_t k, elem *y, int64_t ldy, const elem *x, int64_t ldx, const elem *wt) {
+  vec acc[TALL];
+  elem joined[TALL + HY_W];
   int64_t j = 0;
-  for (; j + STEPS * HY_W <= k; j += STEPS * HY_W) {
-    vec w[STEPS];
-    HY_UNROLL for (int s = 0; s < STEPS; s++) w[s] = load(wt + j + s * HY_W);
-    HY_UNROLL for (int r = 0; r < R; r++) HY_UNROLL for (int s = 0; s < STEPS; s++)
+  HY_UNROLL for (int r = 0; r < R; r++) acc[r] = (vec){0};
+  for (; j + 2 * HY_W <= k; j += 2 * HY_W) {
+    const vec w[2] = {load(wt + j), load(wt + j + HY_W)};
+    HY_UNROLL for (int r = 0; r < R; r++) HY_UNROLL for (int s = 0; s < 2; s++)
         acc[r] = madd(load(x + r * ldx + j + s * HY_W), w[s], acc[r]);
   }
   for (; j < k; j += HY_W) {
@@ -74,24 +73,29 @@ HY_INLINE void column_sums(int R, int64_t k, vec *sums, const elem *x, int64_t l
     const vec w = load_part(wt + j, count);
     HY_UNROLL for (int r = 0; r < R; r++) acc[r] = madd(load_part(x + r * ldx + j, count), w, acc[r]);
   }
-  HY_UNROLL for (int r = 0; r < R; r++) sums[r] = acc[r];
+  join_all(R, joined, acc);
+  if (ldy == 1) memcpy(y, joined, (size_t)R * sizeof *y);
+  else
+    for (int r = 0; r < R; r++) y[r * ldy] = joined[r];
 }
 
-/* R rows of y, which has one column. */
-HY_INLINE void column_tile(int R, int64_t k, elem *y, int64_t ldy, const elem *x, int64_t ldx, const elem *wt) {
-  vec sums[2 * HALF];
-  elem joined[2 * HALF + HY_W];
-  HY_UNROLL for (int r = 0; r < R; r += HALF) column_sums(R < HALF ? R : HALF, k, sums + r, x + r * ldx, ldx, wt);
-  join_all(R, joined, sums);
-  HY_UNROLL for (int r = 0; r < R; r++) y[r * ldy] = joined[r];
-}
-
-/* One column: as many rows at a time as fill a register when their sums are joined. */
 static void column(int64_t n, int64_t k, elem *y, int64_t ldy, const elem *x, int64_t ldx, const elem *wt) {
-  int64_t i = 0;
-  for (; i + 2 * HALF <= n; i += 2 * HALF) column_tile(2 * HALF, k, y + i * ldy, ldy, x + i * ldx, ldx, wt);
-  for (; i + 4 <= n; i += 4) column_tile(4, k, y + i * ldy, ldy, x + i * ldx, ldx, wt);
-  for (; i < n; i++) column_tile(1, k, y + i * ldy, ldy, x + i * ldx, ldx, wt);
+  const int64_t tiles = (n + TALL - 1) / TALL;
+  for (int64_t t = 0; t < tiles; t++) {
+    const int64_t i = t * n / tiles, R = (t + 1) * n / tiles - i;
+    elem *to = y + i * ldy;
+    const elem *from = x + i * ldx;
+    // clang-format off
+#define TILE(r) case (r): column_tile(r, k, to, ldy, from, ldx, wt); break;
+    switch (R) {
+      TILE(1) TILE(2) TILE(3) TILE(4) TILE(5) TILE(6) TILE(7) TILE(8) TILE(9) TILE(10) TILE(11) TILE(12)
+#if HY_BYTES == 64
+      TILE(13) TILE(14) TILE(15) TILE(16) TILE(17) TILE(18) TILE(19) TILE(20) TILE(21) TILE(22) TILE(23) TILE(24)
+#endif
+    }
+    // clang-format on
+#undef TILE
+  }
 }
 
 /* Tiles have 8 to 12 entries: enough to hide the latency of an addition, few enough for 16 registers; with 32 of them
