@@ -19,8 +19,8 @@ extern const hy_rules hy_rule_table[HY_OP_COUNT];
 int hy_linear_part(hyla_graph *g, const char *what, hy_ref y, int n, const hy_ref *u, hy_ref in, hy_ref *part);
 
 /* ---- factor.c ---- */
-/* sum + part. Where part is a product that shares a factor with a term of sum, the two become one product; terms are
- * looked for in nodes from `first` on, which nothing else reads. */
+/* sum + part. Where part is a product that shares a factor with a term of sum, the two become one product. A sum is
+ * taken apart where its nodes are of this derivative, from `first` on; one that something else reads stays, too. */
 hy_ref hy_add_factored(hyla_graph *g, hy_ref first, hy_ref sum, hy_ref part);
 
 /* ---- custom.c ---- */

@@ -2,6 +2,7 @@
  * sum((W L) * W) is such a sum, W L + W L'. It is done where a derivative is put together, not by the planner, so that
  * every program sees the same nodes, hence the same bits. */
 #include "autodiff/autodiff.h"
+#include <math.h>
 
 /* number * scalar * op(in[0]) op(in[1]); scalar is a node of one element, or -1. */
 typedef struct product {
@@ -12,7 +13,7 @@ typedef struct product {
 
 enum { NOT_HERE = -1 };   /* a status is below that */
 enum { FEWEST_ROWS = 8 }; /* that meet a sum of matrices: making it takes as long as one or two of them */
-enum { MOST_TERMS = 64 }; /* looked at, the last ones first */
+enum { MOST_TERMS = 8 };  /* looked at, the last ones first */
 enum { DEPTH = 8 };       /* of a scalar's expression, looked at */
 
 static bool take_scalar(const hyla_graph *g, hy_ref u, product *p, int depth);
@@ -64,7 +65,7 @@ static bool as_product(const hyla_graph *g, hy_ref r, product *p) {
     p->in[j] = strip(g, n->in[j], p);
     p->turned[j] = n->attr.v[j] != 0;
   }
-  return true;
+  return fabs(p->number) > 1e-30 && fabs(p->number) < 1e30; /* as one number it is one in float32, too */
 }
 
 /* The factor that both have on the same side, where it has enough rows (on the left; columns on the right) to be worth

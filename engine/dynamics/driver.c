@@ -1,6 +1,5 @@
 /* The driver: takes steps, one program call each, in place. */
 #include "dynamics/dynamics.h"
-#include <stdatomic.h>
 #include <string.h>
 
 int hy_driver_open(hy_driver *d, hyla_problem *p) {
@@ -56,9 +55,8 @@ void hy_driver_seek(hy_driver *d, double t) {
 /* ---- starting ---- */
 
 static int take_hypers(hy_driver *d, hyla_tensor *const *lambda) {
-  static atomic_uint_least64_t taken;
-  const hyla_problem *p = d->problem;
-  d->hypers = atomic_fetch_add(&taken, 1) + 1;
+  hyla_problem *p = d->problem;
+  d->hypers = ++p->taken;
   for (int i = 0; i < p->n_hyper; i++) {
     const hy_variable *h = &p->hyper[i];
     const hyla_shape *want = &p->hyper_layout.shape[i];

@@ -60,6 +60,7 @@ struct hyla_problem {
   bool ready, differentiable;
   hy_layout hyper_layout, state_layout, slice_layout;
   hyla_program *init_program, *outer_program, *outer_vjp, *init_vjp;
+  uint64_t taken; /* sets of hyperparameters that drivers took so far: each has its number */
   int references;
 };
 void hy_adjoint_drop(hy_adjoint *a);

@@ -124,8 +124,9 @@ static int add_variable(hyla_problem *p, hy_variable **list, int *n, int *capaci
 int hyla_problem_hyper(hyla_problem *p, const char *name, int input, const char *site) {
   int status = check_variable(p, "hyperparameter", name, input, site);
   hy_variable v = {(char *)(uintptr_t)name, site, input, -1};
-  if (!status) p->graph->node[input].steady = true;
-  return status ? status : add_variable(p, &p->hyper, &p->n_hyper, &p->hyper_capacity, &p->hyper_layout, &v);
+  if (!status) status = add_variable(p, &p->hyper, &p->n_hyper, &p->hyper_capacity, &p->hyper_layout, &v);
+  if (status >= 0) p->graph->node[input].steady = true;
+  return status;
 }
 
 int hyla_problem_state(hyla_problem *p, const char *name, int input, int init, const char *site) {
@@ -220,6 +221,18 @@ static void name_programs(hyla_problem *p) {
   }
 }
 
+/* Programs take an input that is a hyperparameter of any problem of their graph for one that stays. */
+static int check_moving(const hyla_problem *p) {
+  for (int i = 0; i < p->n_state; i++)
+    if (p->graph->node[p->state[i].input].steady)
+      return hy_fail(HYLA_EVALUE, p->state[i].site, "state '%s': its input is a hyperparameter of another problem",
+                     p->state[i].name);
+  for (int i = 0; i < p->n_stream; i++)
+    if (p->graph->node[p->stream[i].input].steady)
+      return hy_fail(HYLA_EVALUE, NULL, "a stream's input is a hyperparameter of another problem");
+  return 0;
+}
+
 int hyla_problem_ready(hyla_problem *p, int differentiate) {
   int status = 0;
   if (p->ready && (p->differentiable || !differentiate)) return 0;
@@ -227,7 +240,8 @@ int hyla_problem_ready(hyla_problem *p, int differentiate) {
   if (!p->n_state) return hy_fail(HYLA_ESTATE, NULL, "the problem has no state");
   if (differentiate && p->outer < 0) return hy_fail(HYLA_ESTATE, NULL, "the problem has no outer objective");
   if (differentiate && !p->n_hyper) return hy_fail(HYLA_ESTATE, NULL, "the problem has no hyperparameters");
-  if (!p->ready) status = hy_problem_plan(p);
+  if (!p->ready) status = check_moving(p);
+  if (!p->ready && !status) status = hy_problem_plan(p);
   if (!p->ready && !status) status = hy_problem_check_streams(p);
   if (!status) p->ready = true;
   if (!status && differentiate) status = hy_problem_check_paths(p);

@@ -68,7 +68,7 @@ int hy_workspace_reserve(hy_workspace *w, size_t arena_bytes, size_t scratch_byt
 void hy_workspace_close(hy_workspace *w) {
   hy_free(w->arena);
   hy_free(w->scratch);
-  *w = (hy_workspace){0};
+  *w = (hy_workspace){.kept_bytes = w->kept_bytes};
 }
 
 void hyla_graph_drop(hyla_graph *g) {

@@ -69,6 +69,7 @@ typedef struct hy_node {
 typedef struct hy_workspace {
   char *arena, *scratch;
   size_t arena_bytes, scratch_bytes;
+  size_t kept_bytes; /* that the programs themselves keep from run to run */
 } hy_workspace;
 
 struct hyla_graph {

@@ -153,7 +153,8 @@ int hyla_method_stream(hyla_method *m, int i, hyla_tensor *value) {
 double hyla_method_bytes(const hyla_method *m) {
   const hyla_problem *p = m->driver.problem;
   double own = (double)(p->state_layout.bytes + 2 * p->hyper_layout.bytes);
-  own += (double)(p->graph->workspace.arena_bytes + p->graph->workspace.scratch_bytes);
+  const hy_workspace *w = &p->graph->workspace;
+  own += (double)(w->arena_bytes + w->scratch_bytes + w->kept_bytes);
   return own + (m->kind->bytes ? m->kind->bytes(m) : 0);
 }
 

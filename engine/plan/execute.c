@@ -6,7 +6,6 @@
 typedef struct runner {
   hyla_program *program;
   atomic_int status; /* the first failure of any thread */
-  atomic_int unit;   /* where */
   int worst;         /* checking: the first item of the phase with a value that is not finite */
   bool before;       /* of a pair of maps, already the first's */
   bool direct;       /* neither checked nor profiled: maps are called without their items */
@@ -189,7 +188,7 @@ static void work(void *context, int unit, int thread) {
     memcpy(b.base + HY_SHARED, callers->base + HY_SHARED,
            (size_t)(bases(&ph->program->plan) - HY_SHARED) * sizeof *b.base);
   int status = run_unit(r, &b, unit), none = 0;
-  if (status && atomic_compare_exchange_strong(&r->status, &none, status)) atomic_store(&r->unit, unit);
+  if (status) atomic_compare_exchange_strong(&r->status, &none, status);
 }
 
 static int run_units(runner *r, hy_block *b, const hy_phase *ph) {
@@ -201,8 +200,9 @@ static int run_units(runner *r, hy_block *b, const hy_phase *ph) {
   hy_parallel(ph->units, ph->grain, ph->ns, work, (void *)(uintptr_t)ph);
   int status = atomic_load(&r->status);
   if (!status) return 0;
-  /* The words are on the thread that failed: say them again on this one. */
-  int again = run_unit(r, b, atomic_load(&r->unit));
+  /* The words are on the thread that failed: say them again on this one, those of the first unit that has any. */
+  int again = 0;
+  for (int u = 0; u < ph->units && !again; u++) again = run_unit(r, b, u);
   return again ? again : hy_fail(status, NULL, "an index was out of range");
 }
 
@@ -224,6 +224,7 @@ static int run(hyla_program *p, char *const *in, char *const *out, bool watched)
   set_bases(&b, in, out);
   set_runner(r, p, watched);
   const bool fresh = hy_program_is_fresh(p);
+  if (!fresh) p->kept_for = 0; /* what is kept is of no inputs until all of it is made */
   for (int k = fresh ? p->plan.n_steady : 0; k < p->plan.n_phase && !status; k++) {
     if (!fresh && k == p->plan.n_steady) p->kept_for = p->stays;
     status = run_phase(r, &b, &p->plan.phase[k]);

@@ -115,8 +115,8 @@ static int64_t largest_chunk(const hy_plan *p, const hy_phase *ph) {
 }
 
 /* Rows a unit: as many units as give each thread work for a while, and no more than MOST_UNITS; a power of two, so that
- * phases over the same rows are cut alike, and a thread meets again what it left in its cache. A unit has whole chunks
- * where there are partial sums; without them the cut is free. */
+ * phases over the same rows are cut alike, and a thread meets again what it left in its cache; short phases in two, of
+ * which the first is the larger. A unit has whole chunks where there are partial sums; without them the cut is free. */
 static int64_t unit_rows(const hy_phase *ph, double ns, int64_t chunk) {
   double units = ph->parallel ? exp2(floor(log2(fmin(fmax(ns / worth_taking, 2), MOST_UNITS)))) : 1;
   if (ph->parallel && ns < even_from) units = 1 / HY_CALLERS_SHARE;

@@ -42,8 +42,8 @@ static int show_phase(const hyla_program *p, int k, hy_text *t) {
 const char *hyla_program_print(hyla_program *p) {
   const hy_plan *plan = &p->plan;
   p->text.n = 0;
-  int status = hy_text_add(&p->text, "%d phases, %.3g MFLOP, arena %zu bytes, scratch %zu bytes a thread\n",
-                           plan->n_phase, plan->flops / 1e6, plan->arena_bytes, plan->scratch_bytes);
+  int status = hy_text_add(&p->text, "%d phases, %.3g MFLOP, arena %zu bytes, scratch %zu bytes a thread, kept %zu\n",
+                           plan->n_phase, plan->flops / 1e6, plan->arena_bytes, plan->scratch_bytes, plan->kept_bytes);
   for (int k = 0; k < plan->n_phase && !status; k++) {
     status = show_phase(p, k, &p->text);
     if (!status) status = hy_text_add(&p->text, "\n");

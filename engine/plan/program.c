@@ -17,6 +17,7 @@ static void release_plan(hy_plan *p) {
 
 void hyla_program_drop(hyla_program *p) {
   if (!p) return;
+  if (p->kept) p->source->workspace.kept_bytes -= p->plan.kept_bytes;
   release_plan(&p->plan);
   hyla_graph_drop(p->source);
   hy_free(p->in_shape);
@@ -104,7 +105,10 @@ int hy_program_reserve(hyla_program *p) {
   if (!p) return 0;
   int threads = hyla_threads(0);
   if (threads < 0) return threads; /* HYLA_THREADS says nothing sensible */
-  if (p->plan.kept_bytes && !p->kept && !(p->kept = hy_alloc(p->plan.kept_bytes))) return HYLA_ENOMEM;
+  if (p->plan.kept_bytes && !p->kept) {
+    if (!(p->kept = hy_alloc(p->plan.kept_bytes))) return HYLA_ENOMEM;
+    p->source->workspace.kept_bytes += p->plan.kept_bytes;
+  }
   return hy_workspace_reserve(&p->source->workspace, p->plan.arena_bytes, (size_t)threads * p->plan.scratch_bytes);
 }
 
@@ -135,7 +139,7 @@ static int check_output(const hyla_tensor *t, const hyla_shape *want, int i) {
 }
 
 /* Results are made apart and given at the end: a failure leaves every output as it was, and an output may be an input.
- * Such programs are run now and then: in between they hold nothing. */
+ * Such programs are run now and then: in between they hold no arena and no scratch. */
 int hyla_program_run(hyla_program *p, hyla_tensor *const *in, hyla_tensor **out) {
   int n_in = p->plan.n_in, n_out = p->plan.n_out, n = n_in + n_out, status = 0;
   hyla_tensor **held = hy_calloc((size_t)n + 1, sizeof(hyla_tensor *));

@@ -14,10 +14,10 @@ hy_chunks hy_chunks_of(int64_t rows) {
   return (hy_chunks){(int)((rows + size - 1) / size), size};
 }
 
-static const size_t most_kept = 1 << 20; /* bytes of a value that is kept from run to run */
+static const size_t most_kept = 1 << 20; /* bytes of steady values in all: they are kept from run to run */
 
-static bool is_steady(const hy_plan *p, const hy_item *it) {
-  if (it->split == HY_LEAF || it->place != HY_IN_NOWHERE || it->bytes > most_kept) return false;
+static bool is_steady(const hy_plan *p, const hy_item *it, size_t there) {
+  if (it->split == HY_LEAF || it->place != HY_IN_NOWHERE || it->bytes > most_kept - there) return false;
   for (int j = 0; j < it->n_in; j++) {
     const hy_item *from = &p->item[it->in[j].item];
     if (from->place == HY_IN_INPUT ? !p->steady[from->index] : from->split != HY_LEAF && !from->steady) return false;
@@ -28,10 +28,11 @@ static bool is_steady(const hy_plan *p, const hy_item *it) {
 /* Every item as early as what it follows allows, and steady ones before all others. The first level of those. */
 static int set_levels(hy_plan *p, const hy_order *o, const int *by_rank) {
   int first = 0;
+  size_t there = 0;
   for (int steady = 1; steady >= 0; steady--)
     for (int k = 0; k < p->n_item; k++) {
       hy_item *it = &p->item[by_rank[k]];
-      if (steady) it->steady = is_steady(p, it);
+      if (steady && (it->steady = is_steady(p, it, there))) there += it->bytes;
       if (it->split == HY_LEAF || it->steady != steady) continue;
       it->level = steady ? 0 : first;
       for (int e = o->last[by_rank[k]]; e >= 0; e = o->edge[e].next_to) {

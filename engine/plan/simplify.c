@@ -112,7 +112,7 @@ static hy_ref arithmetic(simplifier *s, const hy_node *n) {
     case HY_OP_mul:
       if (fill_is(s, b, 1)) return a;
       if (fill_is(s, a, 1)) return b;
-      for (int i = 0; i < 2; i++)
+      for (int i = 0; i < 2 && n->shape.dtype != HYLA_INT32; i++) /* whose least number has no opposite */
         if (fill_of(s, n->in[i], &c) && NODE(n->in[1 - i])->op == HY_OP_neg) {
           made.in[i] = make_fill(s, n, -c);
           made.in[1 - i] = NODE(n->in[1 - i])->in[0];

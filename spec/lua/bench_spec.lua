@@ -76,7 +76,13 @@ describe("workloads", function()
     r = bench "small projection size=10"
     assert.equal(2, r.code)
     assert.matches("bench small: unknown option 'size'", r.err)
-    assert.equal(2, bench("small steps=0.5 --report x.md").code)
+    for _, words in ipairs { "threads=0", "threads=1.5", "iterations=0", "steps=0.5" } do
+      r = bench("small " .. words)
+      assert.equal(2, r.code)
+      assert.matches("bench small: option '" .. words:match "^%w+" .. "': expected ", r.err, 1, true)
+    end
+    assert.equal(2, bench("small --peers --seconds -1").code)
+    assert.equal(2, bench("small --report x.md").code)
     assert.equal(2, bench("growth --serve").code)
   end)
 

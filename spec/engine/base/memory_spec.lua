@@ -40,11 +40,14 @@ describe("memory", function()
   end)
 
   it("aligns every block to 64 bytes", function()
-    for n = 1, 40 do
+    local releases = {}
+    for n = 1, 400, 3 do                               -- some are malloc's own to align, larger ones are not
       local _, release, t = new(n)
       assert.equal(0, tonumber(ffi.cast("uintptr_t", C.hyla_tensor_data(t)) % 64))
-      release()
+      releases[#releases + 1] = release
+      if n % 2 == 0 then table.remove(releases, 1)() end
     end
+    for _, release in ipairs(releases) do release() end
   end)
 
   it("refuses what passes the limit and says how much that is", function()

@@ -94,6 +94,47 @@ describe("what is made from hyperparameters alone", function()
     assert.not_same(weights(a), weights(b))
   end)
 
+  -- A step that leaves residuals behind is explained by the plain one, which then stops in what is steady.
+  it("is not taken for whole where its making failed", function()
+    local n, wide = 40, tensor.normal({ 40, 400 }, { seed = 4, dtype = "float64" })
+    local w, decay = hyla.weight("w", { 400, 3 }, hyla.ones), hyla.hyper("decay", { size = 400, init = -1 })
+    local loss = hyla.cross_entropy(wide:matmul(w), hyla.zeros({ n }, "int32")):mean()
+    local p = hyla.problem { inner = loss + (decay:exp():reshape { 400, 1 } * w ^ 2):sum(), outer = loss,
+                             dtype = "float64", train = hyla.gd { rate = 0.01, steps = STEPS } }
+    p:hypergradient()
+    assert.is_true(p:cost().residuals)
+    local out, value = ffi.new "hyla_method *[1]", ffi.new "hyla_tensor *[1]"
+    local function start(status, at)
+      check(status)
+      local method, values = ffi.gc(out[0], C.hyla_method_drop), tensor.ones({ 400 }, "float64") * at
+      value[0] = values
+      check(C.hyla_method_start(method, value))
+      return method
+    end
+    local function weights(method)
+      local view = ffi.new "hyla_tensor *[1]"
+      check(C.hyla_method_state(method, 0, view))
+      return tensor.adopt(view[0]):totable()
+    end
+    local alone = start(C.hyla_train_new(p.handle, out), -2)
+    check(C.hyla_method_advance(alone, 2))
+    local a = start(C.hyla_train_new(p.handle, out), -2)
+    check(C.hyla_method_advance(a, 1))
+    local wild = start(C.hyla_reverse_new(p.handle, 0, 0, out), 1e4)
+    assert.equal(C.HYLA_ENONFINITE, C.hyla_method_advance(wild, 1))
+    check(C.hyla_method_advance(a, 1))
+    assert.same(weights(alone), weights(a))
+  end)
+
+  it("is made at each step where it is large", function()
+    local w, scale = hyla.weight("w", { 600 }, hyla.ones), hyla.hyper("scale", { shape = { 600, 600 }, init = 0 })
+    local p = hyla.problem { inner = (scale:exp():matmul(w)):squared_norm(), outer = w:sum(), dtype = "float64",
+                             train = hyla.gd { rate = 1e-9, steps = 2 } }
+    local text = tostring(p.step_program)
+    assert.matches("= exp ", text)
+    assert.is_nil(text:find("in kept", 1, true), text)
+  end)
+
   it("changes with them on the way", function()
     local changes = { method = hyla.rtho { every = 2 }, improve = hyla.gd { rate = 0.1 } }
     local p = problem(exponential, changes)
