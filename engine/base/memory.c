@@ -15,7 +15,7 @@ enum { LINE = 64, HUGE_PAGE = 2 << 20, MAPPED = 2 * HUGE_PAGE, SMALL = 1024 };
 
 typedef struct header {
   size_t size;  /* what the caller asked for */
-  size_t taken; /* what it costs: header and padding too; this is what is accounted */
+  size_t taken; /* header and padding too, but for what a small block loses to begin at a line; this is accounted */
   void *start;  /* of what malloc gave */
 } header;
 _Static_assert(sizeof(header) <= LINE, "the header must leave blocks aligned");
@@ -77,8 +77,10 @@ static char *pages_of_system(size_t taken) {
 }
 
 /* The header of a new block. malloc keeps small blocks that were freed at hand, but only those it need not align. */
-static header *taken_from_system(size_t taken, bool small) {
-  char *start = small ? malloc(taken) : taken < MAPPED ? aligned_alloc(LINE, taken) : pages_of_system(taken);
+static header *taken_from_system(size_t taken) {
+  char *start = taken < SMALL    ? malloc(taken + LINE)
+                : taken < MAPPED ? aligned_alloc(LINE, taken)
+                                 : pages_of_system(taken);
   if (!start) return NULL;
   header *h = (header *)(void *)(start + (LINE - (uintptr_t)start % LINE) % LINE);
   h->start = start;
@@ -93,10 +95,8 @@ static void give_back(header *h) {
 void *hy_alloc(size_t size) {
   if (size > LARGEST || told_to_fail()) return out_of_memory((double)size);
   size_t taken = LINE + (size + LINE - 1) / LINE * LINE;
-  const bool small = taken < SMALL;
-  if (small) taken += LINE; /* to begin at a line */
   if (!account(taken)) return NULL;
-  header *h = taken_from_system(taken, small);
+  header *h = taken_from_system(taken);
   if (!h) {
     atomic_fetch_sub(&current, taken);
     return out_of_memory((double)size);
