@@ -32,6 +32,13 @@ local function same(a, b)
   for name, value in pairs(a) do assert.same(value:totable(), b[name]:totable()) end
 end
 
+-- Of a method, the state as it stands.
+local function weights(method)
+  local view = ffi.new "hyla_tensor *[1]"
+  check(C.hyla_method_state(method, 0, view))
+  return tensor.adopt(view[0]):totable()
+end
+
 describe("what is made from hyperparameters alone", function()
   after_each(function()
     profile.stop()
@@ -79,11 +86,6 @@ describe("what is made from hyperparameters alone", function()
       check(C.hyla_method_start(method, values))
       return method
     end
-    local function weights(method)
-      local view = ffi.new "hyla_tensor *[1]"
-      check(C.hyla_method_state(method, 0, view))
-      return tensor.adopt(view[0]):totable()
-    end
     local a, b, alone = training(2), training(3), training(2)
     check(C.hyla_method_advance(alone, STEPS))
     for _ = 1, STEPS do
@@ -110,11 +112,6 @@ describe("what is made from hyperparameters alone", function()
       value[0] = values
       check(C.hyla_method_start(method, value))
       return method
-    end
-    local function weights(method)
-      local view = ffi.new "hyla_tensor *[1]"
-      check(C.hyla_method_state(method, 0, view))
-      return tensor.adopt(view[0]):totable()
     end
     local alone = start(C.hyla_train_new(p.handle, out), -2)
     check(C.hyla_method_advance(alone, 2))

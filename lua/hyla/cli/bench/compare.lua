@@ -8,19 +8,14 @@ local quote = require "hyla.quote"
 local json = require "hyla.report.json"
 local peers = require "hyla.cli.bench.peers"
 local process = require "hyla.cli.bench.process"
+local progress = require "hyla.report.progress"
 local stdlib = require "posix.stdlib"
-local time = require "posix.time"
 local tree = require "hyla.cli.tree"
 local workload = require "hyla.cli.bench.workload"
 
 local compare = {}
 
 local leading = { "case", "workload", "options", "steps", "threads", "seconds", "peak_bytes", "ours", "peers", "bars" }
-
-local function clock()
-  local now = time.clock_gettime(time.CLOCK_MONOTONIC)
-  return now.tv_sec + now.tv_nsec * 1e-9
-end
 
 local function say(...)
   io.stdout:write(string.format(...), "\n")
@@ -113,8 +108,8 @@ end
 local function alternate(ours, peer, given, form)
   form.turns = { ours = {}, peer = {} }
   peer:rest()
-  local round, start = 0, clock()
-  while round < given.rounds or clock() - start < given.seconds do
+  local round, start = 0, progress.clock()
+  while round < given.rounds or progress.clock() - start < given.seconds do
     round = round + 1
     for _, turn in ipairs { { "ours", ours }, { "peer", peer } } do
       local times = form.turns[turn[1]]
