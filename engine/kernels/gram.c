@@ -8,11 +8,10 @@ enum {
   COLUMNS = HY_BYTES == 64 ? 10 : 6,    /* of a tile, at most */
   REGISTERS = HY_BYTES == 64 ? 20 : 12, /* that hold its sums, at most */
   VECTORS = 8,
-  STRIPE = HY_FEW * 3,            /* vectors of a stripe's buffer, at most */
-  NEAR = 1024 * 1024,             /* bytes of x that stay in a near cache while all stripes pass over them */
-  FEWEST = 64,                    /* rows that such a block has at least: acc goes in and out once for each */
-  FEW_ROWS = 64,                  /* that a column meets, at most, to be one of its own */
-  WIDE = HY_BYTES == 64 ? 24 : 12 /* registers of a column's sums */
+  STRIPE = HY_FEW * 3, /* vectors of a stripe's buffer, at most */
+  NEAR = 1024 * 1024,  /* bytes of x that stay in a near cache while all stripes pass over them */
+  FEWEST = 64,         /* rows that such a block has at least: acc goes in and out once for each */
+  FEW_ROWS = 64        /* that a column meets, at most, to be one of its own */
 };
 
 /* What the tiles of a stripe share: n rows of x, read `last` lanes wide in the last vector; those of g; how far ahead
@@ -83,7 +82,7 @@ HY_INLINE void exchange(bool in, int V, const stripe *s, vec *sums, elem *acc) {
 /* V registers of a column: its sums stay in registers while all rows pass. `last`: lanes of the last one. */
 HY_INLINE void column_tile(int V, int64_t n, int64_t last, elem *acc, const elem *x, int64_t ldx, const elem *g,
                            int64_t ldg, bool first) {
-  vec sum[WIDE];
+  vec sum[HY_MOST_SUMS];
   elem *end = acc + (V - 1) * HY_W;
   HY_UNROLL for (int v = 0; v < V - 1; v++) sum[v] = first ? (vec){0} : load(acc + v * HY_W);
   sum[V - 1] = first ? (vec){0} : load_part(end, last);
@@ -101,7 +100,7 @@ HY_INLINE void column_tile(int V, int64_t n, int64_t last, elem *acc, const elem
 /* One column, of any number of rows. */
 static void column(int64_t n, int64_t k, elem *acc, const elem *x, int64_t ldx, const elem *g, int64_t ldg,
                    bool first) {
-  const int64_t vectors = (k + HY_W - 1) / HY_W, tiles = (vectors + WIDE - 1) / WIDE;
+  const int64_t vectors = (k + HY_W - 1) / HY_W, tiles = (vectors + HY_MOST_SUMS - 1) / HY_MOST_SUMS;
   for (int64_t t = 0; t < tiles; t++) {
     const int64_t v = t * vectors / tiles, V = (t + 1) * vectors / tiles - v;
     const int64_t last = t + 1 < tiles ? HY_W : k - (vectors - 1) * HY_W;
@@ -110,10 +109,7 @@ static void column(int64_t n, int64_t k, elem *acc, const elem *x, int64_t ldx, 
     // clang-format off
 #define TILE(v) case (v): column_tile(v, n, last, to, from, ldx, g, ldg, first); break;
     switch (V) {
-      TILE(1) TILE(2) TILE(3) TILE(4) TILE(5) TILE(6) TILE(7) TILE(8) TILE(9) TILE(10) TILE(11) TILE(12)
-#if HY_BYTES == 64
-      TILE(13) TILE(14) TILE(15) TILE(16) TILE(17) TILE(18) TILE(19) TILE(20) TILE(21) TILE(22) TILE(23) TILE(24)
-#endif
+      HY_EACH_SUMS(TILE)
     }
     // clang-format on
 #undef TILE

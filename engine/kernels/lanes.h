@@ -80,6 +80,17 @@ typedef bits mask __attribute__((vector_size(HY_BYTES))); /* all bits of a lane:
 #define HY_INTRINSIC(what) HY_PASTE5(HY_PREFIX, what, HY_SUFFIX, , )
 #endif
 
+/* Registers of sums that a tile of one column has, at most; CASE(n) for each number of them. */
+#if HY_BYTES == 64
+enum { HY_MOST_SUMS = 24 };
+#define HY_EACH_SUMS(CASE) HY_EACH_12(CASE) HY_EACH_24(CASE)
+#else
+enum { HY_MOST_SUMS = 12 };
+#define HY_EACH_SUMS(CASE) HY_EACH_12(CASE)
+#endif
+#define HY_EACH_12(C) C(1) C(2) C(3) C(4) C(5) C(6) C(7) C(8) C(9) C(10) C(11) C(12)
+#define HY_EACH_24(C) C(13) C(14) C(15) C(16) C(17) C(18) C(19) C(20) C(21) C(22) C(23) C(24)
+
 HY_INLINE vec load(const elem *p) { return *(const vec_unaligned *)p; }
 HY_INLINE void store(elem *p, vec v) { *(vec_unaligned *)p = v; }
 

@@ -4,10 +4,9 @@
 #include "kernels/transpose.h"
 
 enum {
-  NEAR = 256 * 1024,              /* bytes of x that stay in the second-level cache while all columns pass over them */
-  AHEAD = 16,                     /* rows from a tile to what is fetched for a later one */
-  COLUMNS = 5,                    /* of a tile, at most */
-  TALL = HY_BYTES == 64 ? 24 : 12 /* rows that meet one column together, at most */
+  NEAR = 256 * 1024, /* bytes of x that stay in the second-level cache while all columns pass over them */
+  AHEAD = 16,        /* rows from a tile to what is fetched for a later one */
+  COLUMNS = 5        /* of a tile, at most */
 };
 
 /* y[i] = the sum of the lanes of sums[i], a register of them at a time. */
@@ -59,8 +58,8 @@ HY_INLINE void strip(bool fetch, int R, int C, int64_t n, int64_t k, elem *y, in
 
 /* R rows of y, which has one column: their sums stay in registers while k passes. */
 HY_INLINE void column_tile(int R, int64_t k, elem *y, int64_t ldy, const elem *x, int64_t ldx, const elem *wt) {
-  vec acc[TALL];
-  elem joined[TALL + HY_W];
+  vec acc[HY_MOST_SUMS];
+  elem joined[HY_MOST_SUMS + HY_W];
   int64_t j = 0;
   HY_UNROLL for (int r = 0; r < R; r++) acc[r] = (vec){0};
   for (; j + 2 * HY_W <= k; j += 2 * HY_W) {
@@ -80,7 +79,7 @@ HY_INLINE void column_tile(int R, int64_t k, elem *y, int64_t ldy, const elem *x
 }
 
 static void column(int64_t n, int64_t k, elem *y, int64_t ldy, const elem *x, int64_t ldx, const elem *wt) {
-  const int64_t tiles = (n + TALL - 1) / TALL;
+  const int64_t tiles = (n + HY_MOST_SUMS - 1) / HY_MOST_SUMS;
   for (int64_t t = 0; t < tiles; t++) {
     const int64_t i = t * n / tiles, R = (t + 1) * n / tiles - i;
     elem *to = y + i * ldy;
@@ -88,10 +87,7 @@ static void column(int64_t n, int64_t k, elem *y, int64_t ldy, const elem *x, in
     // clang-format off
 #define TILE(r) case (r): column_tile(r, k, to, ldy, from, ldx, wt); break;
     switch (R) {
-      TILE(1) TILE(2) TILE(3) TILE(4) TILE(5) TILE(6) TILE(7) TILE(8) TILE(9) TILE(10) TILE(11) TILE(12)
-#if HY_BYTES == 64
-      TILE(13) TILE(14) TILE(15) TILE(16) TILE(17) TILE(18) TILE(19) TILE(20) TILE(21) TILE(22) TILE(23) TILE(24)
-#endif
+      HY_EACH_SUMS(TILE)
     }
     // clang-format on
 #undef TILE

@@ -4,7 +4,6 @@
 #include "plan/plan.h"
 
 typedef struct runner {
-  hyla_program *program;
   atomic_int status; /* the first failure of any thread */
   int worst;         /* checking: the first item of the phase with a value that is not finite */
   bool before;       /* of a pair of maps, already the first's */
@@ -25,7 +24,7 @@ static void watch(runner *r, const hy_item *it, const hy_block *b, int64_t lo, i
 
 /* Checking: the first item of the phase that has a value which is not finite. */
 static void look_at(runner *r, int k, const hy_block *b) {
-  const hy_item *it = &r->program->plan.item[r->program->plan.order[k]];
+  const hy_item *it = &b->program->plan.item[b->program->plan.order[k]];
   bool rows = b->phase->split == HY_ROWS;
   if ((rows || b->hi == it->extent) && !is_finite(it, b, rows ? b->lo : 0, rows ? b->hi : it->rows) &&
       (r->worst < 0 || k < r->worst)) {
@@ -36,7 +35,7 @@ static void look_at(runner *r, int k, const hy_block *b) {
 
 /* The same of the first of a pair of maps, before its operands may be written over. */
 static void look_before(runner *r, int k, const hy_block *b) {
-  const hy_item *it = &r->program->plan.item[r->program->plan.order[k]];
+  const hy_item *it = &b->program->plan.item[b->program->plan.order[k]];
   if (it->first >= 0 && (r->worst < 0 || k <= r->worst) && !hy_first_finite(it, b)) {
     r->worst = k;
     r->before = true;
@@ -66,24 +65,24 @@ static void run_calls(const hy_call *c, int n, const hy_block *b) {
 }
 
 static int run_item(runner *r, int k, const hy_block *b) {
-  const hy_call *c = &r->program->plan.call[k];
-  const hy_item *it = &r->program->plan.item[r->program->plan.order[k]];
+  const hy_call *c = &b->program->plan.call[k];
+  const hy_item *it = &b->program->plan.item[b->program->plan.order[k]];
   if (c->map && r->direct) {
     run_calls(c, 1, b);
     if (c->is_output) watch(r, it, b, b->lo, b->hi);
     return 0;
   }
-  if (r->program->check) look_before(r, k, b);
+  if (b->program->check) look_before(r, k, b);
   int status = it->split == HY_PARTS ? run_by_chunks(it, b) : it->run(it, b);
   if (status) return status;
-  if (r->program->check) look_at(r, k, b);
+  if (b->program->check) look_at(r, k, b);
   else if (b->phase->split == HY_ROWS) watch(r, it, b, b->lo, b->hi);
   return 0;
 }
 
 /* A chain of maps goes through a few rows at a time, which stay in the first-level cache. */
 static int run_chain(runner *r, int first, const hy_block *block) {
-  const hy_plan *p = &r->program->plan;
+  const hy_plan *p = &block->program->plan;
   const hy_item *head = &p->item[p->order[first]];
   hy_block b = *block;
   for (; b.lo < block->hi; b.lo = b.hi) {
@@ -99,7 +98,7 @@ static int run_chain(runner *r, int first, const hy_block *block) {
 }
 
 static int run_items(runner *r, const hy_block *b) {
-  const hy_plan *p = &r->program->plan;
+  const hy_plan *p = &b->program->plan;
   for (int k = b->phase->first, end = k + b->phase->n; k < end;) {
     const hy_call *c = &p->call[k];
     int n = 1, status = 0;
@@ -167,10 +166,9 @@ static void set_bases(const hy_block *b, char *const *in, char *const *out) {
   for (int i = 0; i < p->n_out; i++) set_base(to++, out[i]);
 }
 
-static void set_runner(runner *r, hyla_program *p, bool watched) {
+static void set_runner(runner *r, const hyla_program *p, bool watched) {
   runner begun;
   memset(&begun, 0, sizeof begun);
-  begun.program = p;
   begun.worst = -1;
   begun.direct = !p->check && !p->recording;
   begun.watch = watched;
@@ -192,7 +190,7 @@ static void work(void *context, int unit, int thread) {
 }
 
 static int run_units(runner *r, hy_block *b, const hy_phase *ph) {
-  if (!ph->parallel || r->program->check) {
+  if (!ph->parallel || b->program->check) {
     int status = 0;
     for (int u = 0; u < ph->units && !status; u++) status = run_unit(r, b, u);
     return status;
@@ -207,7 +205,7 @@ static int run_units(runner *r, hy_block *b, const hy_phase *ph) {
 }
 
 static int run_phase(runner *r, hy_block *b, const hy_phase *ph) {
-  const hy_plan *p = &r->program->plan;
+  const hy_plan *p = &b->program->plan;
   b->phase = ph;
   int status = run_units(r, b, ph);
   if (status || ph->split == HY_ROWS) return status;
